@@ -1,0 +1,1 @@
+"""How it is said: topics, codec, and the two ways to consume (`fold`, `react`)."""

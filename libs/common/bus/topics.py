@@ -1,0 +1,145 @@
+"""The table of topics: what is said on each, how it is split and how long it is kept. Pure."""
+
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from libs.common.events import (
+    AlertRule,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Delivery,
+    Event,
+    FundingRate,
+    Gap,
+    LayerReading,
+    Liquidation,
+    MarkPrice,
+    OpenInterest,
+    Outcome,
+    Reject,
+    Signal,
+    Trade,
+    Verdict,
+)
+
+MARKET_PARTITIONS: Final = 12
+"""One number for all `market.*`: the range assignor then gives one symbol's whole market to one process."""
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+
+EventType: TypeAlias = type[Struct]
+
+
+class Topic(Struct, frozen=True, kw_only=True):
+    """One topic, as it must exist on every broker."""
+
+    name: str
+    carries: tuple[EventType, ...]
+    """Types of event on it; empty for a topic whose records are private to its writer."""
+    partitions: int
+    retention_ms: int | None
+    """None keeps forever."""
+    compact: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The broker's settings for this topic, in Kafka's own names."""
+        if self.compact and self.retention_ms is not None:
+            policy = "compact,delete"
+        elif self.compact:
+            policy = "compact"
+        else:
+            policy = "delete"
+        retention = -1 if self.retention_ms is None else self.retention_ms
+        return {"cleanup.policy": policy, "retention.ms": str(retention)}
+
+
+def _market(name: str, *carries: EventType, retention_ms: int, compact: bool = False) -> Topic:
+    return Topic(name=name, carries=carries, partitions=MARKET_PARTITIONS, retention_ms=retention_ms, compact=compact)
+
+
+TRADES: Final = _market("market.trades.v1", Trade, retention_ms=_DAY_MS)
+BOOKS: Final = _market("market.books.v1", BookSnapshot, BookDelta, retention_ms=6 * _HOUR_MS)
+LIQUIDATIONS: Final = _market("market.liquidations.v1", Liquidation, retention_ms=7 * _DAY_MS)
+CANDLES: Final = _market("market.candles.v1", Candle, retention_ms=30 * _DAY_MS, compact=True)
+FUNDING: Final = _market("market.funding.v1", FundingRate, MarkPrice, retention_ms=7 * _DAY_MS)
+OPEN_INTEREST: Final = _market("market.open-interest.v1", OpenInterest, retention_ms=7 * _DAY_MS)
+GAPS: Final = _market("market.gaps.v1", Gap, retention_ms=30 * _DAY_MS)
+
+MARKET: Final = (TRADES, BOOKS, LIQUIDATIONS, CANDLES, FUNDING, OPEN_INTEREST, GAPS)
+
+READINGS: Final = Topic(
+    name="signals.readings.v1", carries=(LayerReading,), partitions=6, retention_ms=None, compact=True
+)
+SIGNALS: Final = Topic(name="signals.signals.v1", carries=(Signal,), partitions=6, retention_ms=30 * _DAY_MS)
+VERDICTS: Final = Topic(name="signals.verdicts.v1", carries=(Verdict,), partitions=6, retention_ms=30 * _DAY_MS)
+OUTCOMES: Final = Topic(name="signals.outcomes.v1", carries=(Outcome,), partitions=6, retention_ms=None)
+STATE: Final = Topic(name="signals.state.v1", carries=(), partitions=MARKET_PARTITIONS, retention_ms=None, compact=True)
+JOURNAL: Final = Topic(name="signals.journal.v1", carries=(), partitions=MARKET_PARTITIONS, retention_ms=7 * _DAY_MS)
+POSITIONS: Final = Topic(name="ingest.positions.v1", carries=(), partitions=1, retention_ms=None, compact=True)
+RULES: Final = Topic(name="alerts.rules.v1", carries=(AlertRule,), partitions=3, retention_ms=None, compact=True)
+DELIVERIES: Final = Topic(name="alerts.deliveries.v1", carries=(Delivery,), partitions=3, retention_ms=30 * _DAY_MS)
+
+
+def _rejects(domain: str) -> Topic:
+    return Topic(name=f"{domain}.rejects.v1", carries=(Reject,), partitions=1, retention_ms=14 * _DAY_MS)
+
+
+MARKET_REJECTS: Final = _rejects("market")
+SIGNALS_REJECTS: Final = _rejects("signals")
+ALERTS_REJECTS: Final = _rejects("alerts")
+GATEWAY_REJECTS: Final = _rejects("gateway")
+
+TOPICS: Final = (
+    *MARKET,
+    READINGS,
+    SIGNALS,
+    VERDICTS,
+    OUTCOMES,
+    STATE,
+    JOURNAL,
+    POSITIONS,
+    RULES,
+    DELIVERIES,
+    MARKET_REJECTS,
+    SIGNALS_REJECTS,
+    ALERTS_REJECTS,
+    GATEWAY_REJECTS,
+)
+"""Every topic of the system."""
+
+_BY_TYPE: Final = {kind: topic for topic in TOPICS for kind in topic.carries if kind is not Reject}
+
+
+def topic_of(event: Event) -> Topic:
+    """Return the topic on which `event` belongs; rejects have one a domain and are named by their writer."""
+    return _BY_TYPE[type(event)]
+
+
+def key_of(event: Event) -> bytes:
+    """Return the record key: the symbol, but for compacted topics, whose key is what replaces what.
+
+    Compacted topics keep one record a key; there the symbol leads, and the partitioner hashes the symbol alone
+    (`partition_key`), so that one symbol's records of all topics share a partition number.
+    """
+    match event:
+        case Candle():
+            return f"{event.symbol}|{event.venue}|{event.timeframe}|{event.open_ns}|{event.source}".encode()
+        case LayerReading():
+            return f"{event.symbol}|{event.venue}|{event.layer}|{event.timeframe or ''}".encode()
+        case AlertRule():
+            return event.rule_id.encode()
+        case Delivery():
+            return event.alert_id.encode()
+        case Reject():
+            return event.origin_of.encode()
+        case _:
+            return str(getattr(event, "symbol", "")).encode()
+
+
+def partition_key(key: bytes) -> bytes:
+    """Return the part of a record key that decides its partition: the symbol before the first `|`."""
+    return key.partition(b"|")[0]

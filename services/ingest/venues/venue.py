@@ -1,0 +1,199 @@
+"""What a venue is to this system: where to connect, what to say, and how to read what comes back. No sockets, no clock.
+
+A `Venue` is a stateless description, a `Session` the memory of one connection. A session is a function of the
+frames it was given, in order: live, recorded and fuzzed input go through the same calls.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum, unique
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from libs.common.events import BookSnapshot, Candle, MarketEvent, Origin, Timeframe, Trade
+from libs.common.events.symbols import Symbol
+
+
+@unique
+class Stream(StrEnum):
+    """What one can listen to; also the `stream` of a Gap."""
+
+    TRADES = "trades"
+    BOOKS = "books"
+    LIQUIDATIONS = "liquidations"
+    FUNDING = "funding"
+
+
+class Instrument(Struct, frozen=True, kw_only=True):
+    """One tradable thing, as the venue's catalogue describes it."""
+
+    symbol: str
+    """Canonical."""
+    native: str
+    """The venue's own name."""
+    kind: Symbol
+    tick: float
+    """Price step, quote currency."""
+    lot: float
+    """Size step, base units (inverse contracts: contracts)."""
+    contract_size: float = 1.0
+    """What one unit of the venue's size is worth: base units, or quote currency when `inverse`. 1 on spot."""
+    inverse: bool = False
+    live: bool = True
+
+
+class Rejected(Struct, frozen=True, kw_only=True):
+    """A frame, or a part of one, that could not be read; it is counted and parked, and the session goes on."""
+
+    reason: str
+    """One word for counting: `decode`, `unknown_channel`, `oversize`, `value`, `unknown_instrument`, `error_frame`."""
+    detail: str
+    payload: bytes
+    """The first 4 KiB of the frame."""
+
+
+class SnapshotWanted(Struct, frozen=True, kw_only=True):
+    """The session needs a book snapshot by REST before it can go on with `symbol`."""
+
+    symbol: str
+    cause: str
+
+
+class Resubscribe(Struct, frozen=True, kw_only=True):
+    """The session needs `frames` sent to get a fresh book of `symbol` from the venue's socket."""
+
+    symbol: str
+    cause: str
+    frames: tuple[bytes, ...]
+
+
+class Reply(Struct, frozen=True, kw_only=True):
+    """Bytes the venue expects back now, such as a text pong."""
+
+    frame: bytes
+
+
+class Rotate(Struct, frozen=True, kw_only=True):
+    """The venue announced the end of this connection: open the next one first."""
+
+    cause: str
+
+
+class Acknowledged(Struct, frozen=True, kw_only=True):
+    """The venue took a subscription; it proves nothing until the first datum."""
+
+    channel: str
+
+
+Item: TypeAlias = MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Acknowledged
+"""What a frame may lead to."""
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """One connection to make."""
+
+    url: str
+    symbols: tuple[str, ...]
+    streams: tuple[Stream, ...]
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One REST call; the shell sends it, the venue parses the body of the answer."""
+
+    url: str
+    weight: int = 1
+    """In the venue's own unit of its rate limit."""
+
+
+class Heartbeat(Struct, frozen=True, kw_only=True):
+    """How a connection is kept alive and when it counts as dead."""
+
+    ping: bytes | None
+    """Text to send when idle; None where answering the venue's own ping frames is enough."""
+    idle_s: float
+    dead_s: float
+
+
+class Checks(Struct):
+    """What a session has verified so far; counts only grow."""
+
+    checksums_verified: int = 0
+    checksums_failed: int = 0
+    books_crossed: int = 0
+    sequence_gaps: int = 0
+    stale: int = 0
+    """Frames that were older than the state and rightly ignored."""
+
+
+class Session(ABC):
+    """The memory of one connection; it dies with it."""
+
+    checks: Checks
+
+    @abstractmethod
+    def subscribe(self) -> Sequence[bytes]:
+        """Return the frames to send once the socket is open, in order."""
+
+    @abstractmethod
+    def receive(self, frame: bytes, received_ns: int) -> list[Item]:
+        """Return what `frame` leads to, in order; never raises for bad input, but returns `Rejected`."""
+
+    @abstractmethod
+    def snapshot(self, symbol: str, body: bytes, received_ns: int) -> list[Item]:
+        """Take the answer to `SnapshotWanted`; may want another one when it is older than what is buffered."""
+
+    @abstractmethod
+    def book(self, symbol: str) -> BookSnapshot | None:
+        """Return the book of `symbol` as it stands; None unless it is in sync."""
+
+
+class Venue(ABC):
+    """A stateless description of one venue. One instance a configuration, shared by all connections."""
+
+    name: str
+    heartbeat: Heartbeat
+
+    @abstractmethod
+    def instruments_requests(self) -> Sequence[Request]:
+        """Return the REST calls that list the venue's instruments."""
+
+    @abstractmethod
+    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+        """Read the answers; keys are the venue's own names. Placeholders and unknown kinds are left out."""
+
+    @abstractmethod
+    def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
+        """Split what is to be heard over connections, within the venue's limits."""
+
+    @abstractmethod
+    def session(self, plan: Plan, instruments: Mapping[str, Instrument], origin: Origin) -> Session:
+        """Return a new session for one connection; `instruments` by the venue's own names."""
+
+    @abstractmethod
+    def snapshot_request(self, instrument: Instrument) -> Request:
+        """Return the REST call that answers `SnapshotWanted`."""
+
+    @abstractmethod
+    def candles_request(self, instrument: Instrument, timeframe: Timeframe, limit: int) -> Request:
+        """Return the REST call for the newest candles, closed and forming."""
+
+    @abstractmethod
+    def candles(
+        self, instrument: Instrument, timeframe: Timeframe, body: bytes, received_ns: int, origin: Origin
+    ) -> list[Candle]:
+        """Read the answer; oldest first; a bar that is still forming has `closed=False`."""
+
+    @abstractmethod
+    def trades_request(self, instrument: Instrument, after_id: str) -> Request:
+        """Return the REST call for the page of trades that follow `after_id`."""
+
+    @abstractmethod
+    def trades(
+        self, instrument: Instrument, after_id: str, body: bytes, received_ns: int, origin: Origin
+    ) -> list[Trade]:
+        """Read the answer; oldest first, only trades after `after_id`; empty when the venue has no more."""
+
+    @abstractmethod
+    def trade_order(self, trade_id: str) -> int:
+        """Return the position of an id in the venue's order, where ids are consecutive integers."""
