@@ -8,7 +8,7 @@ import msgspec
 from libs.common.events import Event
 
 _encoder: Final = msgspec.json.Encoder()
-_decoder: Final = msgspec.json.Decoder(Event)
+_decoder: Final[msgspec.json.Decoder[Event]] = msgspec.json.Decoder(Event)
 
 
 class CodecError(ValueError):
@@ -16,7 +16,7 @@ class CodecError(ValueError):
 
 
 def encode(event: Event) -> bytes:
-    """Return the JSON of `event`, without a line break; fields in declaration order, so equal events give equal bytes."""
+    """Return the JSON of `event` without a line break; equal events give equal bytes."""
     return _encoder.encode(event)
 
 
