@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.common.runtime.errors import ConfigurationError
@@ -17,11 +17,14 @@ S = TypeVar("S", bound="ServiceSettings")
 
 
 def _shared(key: str, default: Any, description: str) -> Any:
-    return Field(default, validation_alias=AliasChoices(f"{PREFIX}{key}", key.lower()), description=description)
+    return Field(default, validation_alias=f"{PREFIX}{key}", description=description)
 
 
 class ServiceSettings(BaseSettings):
-    """What every service has; a service's own keys carry its prefix (`class Settings(ServiceSettings, env_prefix=...)`)."""
+    """What every service has.
+
+    A service's own keys carry its prefix: `class Settings(ServiceSettings, env_prefix="CSX_ALERTS_")`.
+    """
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True, secrets_dir=None
