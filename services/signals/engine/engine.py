@@ -1,0 +1,75 @@
+"""Market events in, in any interleaving of markets; candles, readings and signals out, each caused by one event."""
+
+import msgspec
+from msgspec import Struct
+
+from libs.common.events import MarketEvent
+from services.signals.engine.config import ENGINE_VERSION, EngineConfig
+from services.signals.engine.market import Market, Output
+
+
+class EngineStateError(ValueError):
+    """A dump that this engine cannot continue; the message says why."""
+
+
+class _Head(Struct):
+    version: str
+    config: str
+
+
+class _Dump(_Head):
+    markets: list[Market]
+
+
+class Engine:
+    """A function of its events in order: no clock, no chance, one independent state per (venue, symbol)."""
+
+    def __init__(self, config: EngineConfig | None = None) -> None:
+        self.config = config or EngineConfig()
+        self._markets: dict[tuple[str, str], Market] = {}
+
+    def apply(self, event: MarketEvent) -> list[Output]:
+        """Take one event; return what it caused, in order."""
+        key = (event.venue, event.symbol)
+        market = self._markets.get(key)
+        if market is None:
+            market = self._markets[key] = Market.new(event.venue, event.symbol, self.config)
+        return market.apply(event, self.config)
+
+    def forget(self, venue: str, symbol: str) -> None:
+        """Drop the state of one market; its next event starts it cold."""
+        self._markets.pop((venue, symbol), None)
+
+    def counts(self) -> dict[str, int]:
+        """Return how often, over all markets, something was dropped or broken: names in ascending order."""
+        totals: dict[str, int] = {}
+        for market in self._markets.values():
+            for what, number in market.counts.items():
+                totals[what] = totals.get(what, 0) + number
+        return dict(sorted(totals.items()))
+
+    def dump(self) -> bytes:
+        """Return the whole state as MessagePack; equal states give equal bytes."""
+        markets = [self._markets[key] for key in sorted(self._markets)]
+        return msgspec.msgpack.encode(_Dump(ENGINE_VERSION, self.config.digest(), markets))
+
+    @classmethod
+    def load(cls, data: bytes, config: EngineConfig | None = None) -> "Engine":
+        """Return an engine that goes on where the dumped one stood.
+
+        Raises:
+            EngineStateError: `data` is no dump, or one of another engine version or configuration.
+        """
+        engine = cls(config)
+        try:
+            head = msgspec.msgpack.decode(data, type=_Head)
+            if head.version != ENGINE_VERSION:
+                raise EngineStateError(f"the state is of engine version {head.version}, this is {ENGINE_VERSION}")
+            digest = engine.config.digest()
+            if head.config != digest:
+                raise EngineStateError(f"the state is of configuration {head.config}, this is {digest}")
+            dump = msgspec.msgpack.decode(data, type=_Dump)
+        except msgspec.DecodeError as e:
+            raise EngineStateError(f"not a dump of an engine: {e}") from e
+        engine._markets = {(market.venue, market.symbol): market for market in dump.markets}
+        return engine
