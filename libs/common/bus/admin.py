@@ -114,5 +114,6 @@ async def _settle(admin: AIOKafkaAdminClient, topics: Sequence[Topic], within_s:
         if len(counts) == len({topic.name for topic in topics}):
             return
         if monotonic_s() > deadline_s:
-            raise DependencyDown(f"topics not there after {within_s:g} s: {{topic.name for topic in topics} - set(counts)}")
+            missing = sorted({topic.name for topic in topics} - set(counts))
+            raise DependencyDown(f"topics not there after {within_s:g} s: {missing}")
         await asyncio.sleep(0.05)

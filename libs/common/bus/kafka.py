@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -134,6 +135,7 @@ def fold(
         max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
+        partition_assignment_strategy=(RangePartitionAssignor,),
         listener=folding,
         decoder=raw_batch,
         no_reply=True,
