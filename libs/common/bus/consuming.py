@@ -170,6 +170,28 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
         except KafkaError as e:
             log.warning("commit failed; it is made up for by the next one", exc_info=e)
 
+    async def caught_up(self) -> frozenset[TopicPartition]:
+        """Return the owned partitions of which everything on the broker has been fetched, as far as we know."""
+        consumer = self.consumer()
+        if consumer is None:
+            return frozenset()
+        found: set[TopicPartition] = set()
+        for part in self.owned:
+            highwater = consumer.highwater(part)
+            if highwater is not None and await consumer.position(part) >= highwater:
+                found.add(part)
+        return frozenset(found)
+
+    async def between_batches(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Run `step` while no batch is in hand and no rebalance goes on; its failure stops the process."""
+        async with self._lock:
+            if self._failed:
+                return
+            try:
+                await step()
+            except Exception as e:  # noqa: BLE001  (`fail` logs it and ends the process)
+                self._stop("step between batches failed", e)
+
     async def lag(self) -> int:
         """Return how many records wait on the broker, and set the metric; 0 for what is not known yet."""
         consumer, total = self.consumer(), 0

@@ -8,11 +8,12 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.structs import RecordMetadata
 from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
 from libs.common.bus.codec import encode
-from libs.common.bus.topics import Topic, key_of, partition_key, topic_of
+from libs.common.bus.topics import LARGE_MESSAGE_BYTES, Topic, key_of, partition_key, topic_of
 from libs.common.events import Event
 from libs.common.runtime.clock import monotonic_s
 from libs.common.runtime.errors import DependencyDown
@@ -28,8 +29,7 @@ ACK_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 
-_MAX_REQUEST_BYTES: Final = 4 * 1024 * 1024
-"""A snapshot of a deep book with its thousand levels is 60 KiB; engine state stays under a few MiB."""
+_MAX_REQUEST_BYTES: Final = LARGE_MESSAGE_BYTES + 64 * 1024
 
 _tracer: Final = trace.get_tracer(__name__)
 
@@ -91,23 +91,26 @@ class Publisher:
                 [(topic or topic_of(event), key_of(event), encode(event)) for event in events], headers
             )
 
-    async def put(self, topic: Topic, key: bytes, value: bytes | None, *, partition: int | None = None) -> None:
-        """Publish one private record (state, journal, positions); None deletes the key of a compacted topic.
+    async def put(self, topic: Topic, key: bytes, value: bytes | None, *, partition: int | None = None) -> int:
+        """Publish one private record (state, journal, positions) and return its offset.
+
+        A value of None deletes the key of a compacted topic.
 
         Raises:
             DependencyDown: as `publish`.
         """
-        await self._send_all([(topic, key, value)], trace_headers(), partition)
+        (answer,) = await self._send_all([(topic, key, value)], trace_headers(), partition)
+        return int(answer.offset)
 
     async def _send_all(
         self,
         records: Sequence[tuple[Topic, bytes, bytes | None]],
         headers: list[tuple[str, bytes]],
         partition: int | None = None,
-    ) -> None:
+    ) -> list[RecordMetadata]:
         assert self._producer, "start() comes first"
         began_s = monotonic_s()
-        futures: list[asyncio.Future[object]] = []
+        futures: list[asyncio.Future[RecordMetadata]] = []
         try:
             for topic, key, value in records:
                 futures.append(
@@ -131,8 +134,9 @@ class Publisher:
             raise DependencyDown(f"the broker did not acknowledge: {fault!r}") from fault
         if fault:
             raise fault
+        return [answer for answer in answers if not isinstance(answer, BaseException)]
 
 
-def _heard(future: "asyncio.Future[object]") -> None:
+def _heard(future: "asyncio.Future[RecordMetadata]") -> None:
     if not future.cancelled():
         future.exception()  # read, so that the loop does not report it a second time

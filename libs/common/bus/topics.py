@@ -27,6 +27,9 @@ from libs.common.events import (
 MARKET_PARTITIONS: Final = 12
 """One number for all `market.*`: the range assignor then gives one symbol's whole market to one process."""
 
+LARGE_MESSAGE_BYTES: Final = 8 * 1024 * 1024
+"""Largest record of a topic marked `large`; the state of a partition's engine is a few MiB at most."""
+
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 
@@ -43,6 +46,8 @@ class Topic(Struct, frozen=True, kw_only=True):
     retention_ms: int | None
     """None keeps forever."""
     compact: bool = False
+    large: bool = False
+    """Records may be larger than a broker's usual 1 MiB."""
 
     @property
     def config(self) -> dict[str, str]:
@@ -54,7 +59,10 @@ class Topic(Struct, frozen=True, kw_only=True):
         else:
             policy = "delete"
         retention = -1 if self.retention_ms is None else self.retention_ms
-        return {"cleanup.policy": policy, "retention.ms": str(retention)}
+        config = {"cleanup.policy": policy, "retention.ms": str(retention)}
+        if self.large:
+            config["max.message.bytes"] = str(LARGE_MESSAGE_BYTES)
+        return config
 
 
 def _market(name: str, *carries: EventType, retention_ms: int, compact: bool = False) -> Topic:
@@ -77,7 +85,14 @@ READINGS: Final = Topic(
 SIGNALS: Final = Topic(name="signals.signals.v1", carries=(Signal,), partitions=6, retention_ms=30 * _DAY_MS)
 VERDICTS: Final = Topic(name="signals.verdicts.v1", carries=(Verdict,), partitions=6, retention_ms=30 * _DAY_MS)
 OUTCOMES: Final = Topic(name="signals.outcomes.v1", carries=(Outcome,), partitions=6, retention_ms=None)
-STATE: Final = Topic(name="signals.state.v1", carries=(), partitions=MARKET_PARTITIONS, retention_ms=None, compact=True)
+STATE: Final = Topic(
+    name="signals.state.v1",
+    carries=(),
+    partitions=MARKET_PARTITIONS,
+    retention_ms=None,
+    compact=True,
+    large=True,
+)
 JOURNAL: Final = Topic(name="signals.journal.v1", carries=(), partitions=MARKET_PARTITIONS, retention_ms=7 * _DAY_MS)
 POSITIONS: Final = Topic(name="ingest.positions.v1", carries=(), partitions=1, retention_ms=None, compact=True)
 RULES: Final = Topic(name="alerts.rules.v1", carries=(AlertRule,), partitions=3, retention_ms=None, compact=True)
