@@ -1,6 +1,8 @@
-"""Fixtures for every test: where the recordings lie."""
+"""Fixtures for every test: where the recordings lie, and real stores on loopback."""
 
 import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,3 +17,60 @@ def recordings() -> Path:
     if not (folder / "raw").is_dir():
         pytest.skip(f"no recordings in {folder}: set CSX_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def store_dir() -> Iterator[Path]:
+    """A directory that a server running as `nobody` can walk to, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="csx-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o711)
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def postgres_dsn(store_dir: Path) -> Iterator[str]:
+    """The database of a PostgreSQL server that lives as long as the session; shared by all its tests."""
+    from deploy.local.children import free_port
+    from deploy.local.postgres import EmbeddedPostgres
+
+    server = EmbeddedPostgres(durable=False)
+    yield server.start(store_dir, free_port())
+    server.stop()
+
+
+@pytest.fixture
+async def fresh_dsn(postgres_dsn: str) -> AsyncIterator[str]:
+    """An empty database on that server, for one test alone."""
+    import asyncpg
+
+    name = f"test_{os.urandom(6).hex()}"
+    admin = await asyncpg.connect(postgres_dsn)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield postgres_dsn.rpartition("/")[0] + f"/{name}"
+        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@pytest.fixture(scope="session")
+def redis_url(store_dir: Path) -> Iterator[str]:
+    """A Valkey server that lives as long as the session; shared by all its tests."""
+    from deploy.local.children import free_port
+    from deploy.local.valkey import EmbeddedValkey
+
+    server = EmbeddedValkey()
+    yield server.start(store_dir, free_port())
+    server.stop()
+
+
+@pytest.fixture
+async def fresh_redis_url(redis_url: str) -> str:
+    """The same server, emptied before the test."""
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(redis_url)
+    await client.flushall()
+    await client.aclose()
+    return redis_url
