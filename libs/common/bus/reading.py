@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from types import TracebackType
+from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -10,8 +11,8 @@ from msgspec import Struct
 from libs.common.bus.topics import Topic
 from libs.common.runtime.errors import DependencyDown
 
-_FETCH_BYTES = 4 * 1024 * 1024
-_POLL_MS = 500
+_FETCH_BYTES: Final = 4 * 1024 * 1024
+_POLL_MS: Final = 500
 
 
 class Raw(Struct, frozen=True):
@@ -36,7 +37,7 @@ class Reader:
         )
         self._bootstrap = bootstrap
 
-    async def __aenter__(self) -> "Reader":
+    async def __aenter__(self) -> Self:
         """Connect.
 
         Raises:

@@ -1,0 +1,18 @@
+"""Settings of the signals service, from `CSX_SIGNALS_*` and the shared keys."""
+
+from pydantic import Field
+
+from libs.common.events import Timeframe
+from libs.common.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
+    """What the signals service is told."""
+
+    group: str = Field("signals.engine", description="consumer group; workers of one group share the markets")
+    timeframes: tuple[Timeframe, ...] = Field(tuple(Timeframe), description="timeframes whose bar closes are judged")
+    snapshot_every_s: float = Field(10.0, gt=0, description="seconds between two snapshots of a partition")
+    min_score: float = Field(0.25, ge=0, le=1, description="least absolute score of a published signal")
+    min_confidence: float = Field(0.3, ge=0, le=1, description="least confidence of a published signal")
+    min_reward_to_risk: float = Field(0.5, ge=0, description="least reward-to-risk of the best target, after fees")
+    fee_rate: float = Field(0.0005, ge=0, lt=0.1, description="taker fee a side, as a fraction, in every plan")
