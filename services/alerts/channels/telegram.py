@@ -1,0 +1,141 @@
+"""Messages in, Bot API calls out; each answer, error and silence of Telegram becomes one of the channel's words."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+from telegram import Bot, LinkPreviewOptions
+from telegram.constants import ParseMode
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
+from telegram.error import RetryAfter as FloodWait
+from telegram.request import HTTPXRequest
+
+from services.alerts import metrics
+from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
+
+log = logging.getLogger(__name__)
+
+_UNSENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Failures before the first byte of the request has left."""
+
+_NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
+
+
+class _Overrun(TelegramError):
+    """429 without a number of seconds."""
+
+
+class _ServerFault(TelegramError):
+    """A 5xx: whoever answered did not say whether Telegram took the message."""
+
+
+class _Request(HTTPXRequest):
+    """The library's own transport; only keeps apart the statuses that it would fold into one NetworkError."""
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        status, body = await super().do_request(*args, **kwargs)
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise _ServerFault(f"Telegram answered {status}")
+        if status == HTTPStatus.TOO_MANY_REQUESTS and b'"retry_after"' not in body:
+            raise _Overrun("Telegram answered 429 without retry_after")
+        return status, body
+
+
+class TelegramChannel(Channel):
+    """Sends through `telegram.Bot`; no polling, no updater, no retries of the library's own."""
+
+    def __init__(self, token: str, url: str, *, connect_s: float = 5.0, answer_s: float = 10.0) -> None:
+        silence_urls()
+        self._token = token
+        request = _Request(
+            connection_pool_size=32,
+            connect_timeout=connect_s,
+            read_timeout=answer_s,
+            write_timeout=connect_s,
+            pool_timeout=connect_s,
+        )
+        self._bot = Bot(token, base_url=f"{url.rstrip('/')}/bot", request=request, get_updates_request=request)
+        self._request = request
+        self._fault: str | None = None
+
+    async def start(self) -> None:
+        """Open the pool of connections; asks Telegram nothing, so that an outage there keeps nobody from starting."""
+        await self._request.initialize()
+
+    async def stop(self) -> None:
+        """Close the pool."""
+        await self._request.shutdown()
+
+    async def fault(self) -> str | None:
+        """Return that the token is refused, once Telegram has said so."""
+        return self._fault
+
+    async def send(self, message: Message) -> Outcome:
+        """Send once; a message whose entities Telegram cannot parse goes once more as plain text."""
+        outcome = await self._attempt(message, plain=False)
+        if isinstance(outcome, Refused) and "can't parse entities" in outcome.reason.lower():
+            metrics.PLAIN_TEXT.inc()
+            log.warning("Telegram cannot parse our markup: sending plain text", extra={"reason": outcome.reason})
+            return await self._attempt(message, plain=True)
+        return outcome
+
+    async def _attempt(self, message: Message, *, plain: bool) -> Outcome:
+        try:
+            sent = await self._bot.send_message(
+                chat_id=_chat_id(message.recipient),
+                text=message.text if plain else message.html,
+                parse_mode=None if plain else ParseMode.HTML,
+                disable_notification=message.silent,
+                link_preview_options=_NO_PREVIEW,
+            )
+        except TelegramError as e:
+            return self._read(e)
+        self._fault = None
+        return Sent(str(sent.message_id))
+
+    def _read(self, error: TelegramError) -> Outcome:  # noqa: PLR0911  (one answer for each kind of error)
+        reason = self._redact(error.message or type(error).__name__)
+        match error:
+            case ChatMigrated():
+                return Moved(str(error.new_chat_id))
+            case FloodWait():
+                return RetryAfter(_seconds(error))
+            case _Overrun():
+                return RetryAfter(None)
+            case InvalidToken():
+                self._fault = "Telegram refuses the token: check CSX_ALERTS_TELEGRAM_TOKEN"
+                return Refused(reason, permanent=False)
+            case Forbidden() | BadRequest():
+                return Refused(reason, permanent=True)
+            case NetworkError() if isinstance(error.__cause__, _UNSENT):
+                return Refused(f"not sent: {type(error.__cause__).__name__}", permanent=False)
+            case _:
+                return Ambiguous(reason)
+
+    def _redact(self, text: str) -> str:
+        return text.replace(self._token, "***")
+
+
+def silence_urls() -> None:
+    """Keep request URLs out of the logs: their path is the token."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _chat_id(recipient: str) -> int | str:
+    try:
+        return int(recipient)
+    except ValueError:
+        return recipient  # the @name of a public channel
+
+
+def _seconds(error: FloodWait) -> float:
+    wait = error.retry_after
+    return float(wait) if isinstance(wait, int | float) else wait.total_seconds()

@@ -1,0 +1,195 @@
+"""Claims in, messages to people out; each result is recorded before the next alert of that recipient is claimed."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from libs.common.events import SECOND_NS, DeliveryState, Severity
+from libs.common.runtime.backoff import Backoff
+from libs.common.runtime.clock import monotonic_s, now_ns
+from services.alerts import metrics
+from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
+from services.alerts.limiter import Limiter
+from services.alerts.outbox import STORE_ERRORS, Claim, Outbox
+from services.alerts.policy.cooldown import cooling
+from services.alerts.policy.markup import Piece
+from services.alerts.policy.wording import mark_repeat
+
+log = logging.getLogger(__name__)
+
+_POLL_S: Final = 0.5
+_SWEEP_EVERY_S: Final = 0.25
+_STOP_WITHIN_S: Final = 8.0
+_WAIT_MARGIN_S: Final = 1.0
+"""Added to every wait that was asked for: clocks differ, and an early repeat lengthens the ban."""
+_LONGEST_GUESS_S: Final = 300.0
+
+
+class Dispatcher:
+    """One sender. Several may share an outbox; each keeps its own pace."""
+
+    def __init__(
+        self, outbox: Outbox, channels: Mapping[str, Channel], limiter: Limiter, *, lease_s: float, senders: int
+    ) -> None:
+        self._outbox = outbox
+        self._channels = channels
+        self._limiter = limiter
+        self._lease_s = lease_s
+        self._senders = senders
+        self._sends: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._stopping = False
+        self._swept_s = 0.0
+
+    def nudge(self) -> None:
+        """Look at the outbox now: something new is in it."""
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send until `stop`; outlives every outage of the store."""
+        backoff = Backoff(0.2, 5.0)
+        while not self._stopping:
+            self._news.clear()
+            try:
+                pause_s = await self._round()
+                backoff.reset()
+            except STORE_ERRORS as e:
+                metrics.STORE_FAULTS.labels("claim").inc()
+                log.warning("the outbox does not answer: %s", e)
+                pause_s = backoff.next_s()
+            try:
+                async with asyncio.timeout(pause_s):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def stop(self) -> None:
+        """Claim nothing more and await the sends under way; what is not answered in time will count as ambiguous."""
+        self._stopping = True
+        self._news.set()
+        if self._sends:
+            await asyncio.wait(self._sends, timeout=_STOP_WITHIN_S)
+        for task in list(self._sends):
+            task.cancel()
+        await asyncio.gather(*self._sends, return_exceptions=True)
+
+    async def _round(self) -> float:
+        """Claim and start what may be sent now; return how long until there may be more to do."""
+        if monotonic_s() - self._swept_s >= _SWEEP_EVERY_S:
+            await self._outbox.sweep(now_ns())
+            self._swept_s = monotonic_s()
+        clock_s = monotonic_s()
+        limit = min(self._senders - len(self._sends), self._limiter.capacity(clock_s))
+        if limit > 0 and not self._stopping:
+            busy = self._limiter.busy(clock_s)
+            claims = await self._outbox.claim(now_ns(), lease_ns=self._lease_ns, limit=limit, busy=busy)
+            for claim in claims:
+                self._limiter.take(claim.recipient, monotonic_s())
+                task = asyncio.create_task(self._send(claim), name=f"send {claim.alert_id}")
+                self._sends.add(task)
+                task.add_done_callback(self._sent)
+        change_s = self._limiter.next_change_s(monotonic_s())
+        return _POLL_S if change_s is None else min(_POLL_S, max(change_s, 0.001))
+
+    def _sent(self, task: "asyncio.Task[None]") -> None:
+        self._sends.discard(task)
+        self._news.set()
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a send broke; its lease will end", exc_info=error)
+
+    async def _send(self, claim: Claim) -> None:
+        if cooling(claim.last_delivered_ns, now_ns(), claim.cooldown_s):
+            await self._write(
+                claim, Refused(f"cooldown: another was delivered less than {claim.cooldown_s} s ago", True)
+            )
+            return
+        channel = self._channels.get(claim.channel)
+        if channel is None:
+            await self._write(claim, Refused(f"there is no channel {claim.channel!r}", permanent=True))
+            return
+        try:
+            if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):
+                return
+        except STORE_ERRORS as e:
+            metrics.STORE_FAULTS.labels("begin").inc()
+            log.warning("the outbox does not answer: %s", e)
+            return  # surely not sent: the lease's end makes it pending again
+        began_s = monotonic_s()
+        try:
+            async with asyncio.timeout(self._lease_s / 2):  # over before anyone may take us for dead
+                outcome = await channel.send(_message(claim))
+        except TimeoutError:
+            outcome = Ambiguous(f"no answer within {self._lease_s / 2:g} s")
+        metrics.SEND_SECONDS.labels(claim.channel).observe(monotonic_s() - began_s)
+        await self._write(claim, outcome)
+
+    async def _write(self, claim: Claim, outcome: Outcome) -> None:
+        """Record the outcome, through outages of the store, for as long as the lease holds."""
+        deadline_s, backoff = monotonic_s() + self._lease_s / 2, Backoff(0.1, 2.0)
+        while True:
+            try:
+                await self._record(claim, outcome)
+            except STORE_ERRORS as e:
+                metrics.STORE_FAULTS.labels("settle").inc()
+                log.warning("the outcome of an alert is not recorded yet: %s", e, extra={"alert_id": claim.alert_id})
+                if monotonic_s() > deadline_s:
+                    return
+                await asyncio.sleep(backoff.next_s())
+            else:
+                return
+
+    async def _record(self, claim: Claim, outcome: Outcome) -> None:
+        now = now_ns()
+        match outcome:
+            case Sent(message_id):
+                if await self._outbox.settle(claim, DeliveryState.DELIVERED, now, message_id=message_id):
+                    seconds = max(0, now - claim.created_ns) / SECOND_NS
+                    metrics.DELIVERY_SECONDS.labels(claim.channel, claim.severity).observe(seconds)
+                    log.info("delivered", extra={"alert_id": claim.alert_id, "message_id": message_id})
+            case Ambiguous(reason):
+                repeat_ns = None if claim.severity is Severity.INFO else now + _later_ns(claim)
+                await self._outbox.settle(claim, DeliveryState.AMBIGUOUS, now, reason=reason, repeat_ns=repeat_ns)
+                log.warning("ambiguous", extra={"alert_id": claim.alert_id, "reason": reason})
+            case RetryAfter(seconds):
+                await self._flooded(claim, seconds, now)
+            case Refused(reason, permanent=True):
+                await self._outbox.settle(claim, _end(claim, reason), now, reason=reason)
+                log.warning("not delivered", extra={"alert_id": claim.alert_id, "reason": reason})
+            case Refused(reason):
+                await self._outbox.release(claim, now, next_attempt_ns=now + _later_ns(claim), reason=reason)
+            case Moved(address):
+                await self._outbox.move(claim, address, now)
+                log.info("a recipient moved", extra={"recipient": claim.recipient, "address": address})
+
+    async def _flooded(self, claim: Claim, asked_s: float | None, now: int) -> None:
+        metrics.FLOOD_WAITS.labels(claim.channel).inc()
+        guess_s = min(_LONGEST_GUESS_S, 2.0 ** min(claim.attempts, 16))
+        seconds = guess_s if asked_s is None else asked_s + _WAIT_MARGIN_S
+        self._limiter.hold(claim.recipient, seconds, monotonic_s())
+        until_ns = now + int(seconds * SECOND_NS)
+        await self._outbox.hold(claim, now, until_ns=until_ns, reason=f"flood control: wait {seconds:g} s")
+        log.warning("flood control", extra={"recipient": claim.recipient, "wait_s": seconds})
+
+    @property
+    def _lease_ns(self) -> int:
+        return int(self._lease_s * SECOND_NS)
+
+
+def _message(claim: Claim) -> Message:
+    words = Piece(claim.html, claim.text)
+    if claim.repeated:
+        words = mark_repeat(words)
+    return Message(recipient=claim.address, html=words.html, text=words.text, silent=claim.severity is Severity.INFO)
+
+
+def _end(claim: Claim, reason: str) -> DeliveryState:
+    if claim.repeated:
+        return DeliveryState.AMBIGUOUS  # the repeat did not arrive; nobody knows of the first
+    return DeliveryState.EXPIRED if reason.startswith("cooldown") else DeliveryState.FAILED
+
+
+def _later_ns(claim: Claim) -> int:
+    backoff = Backoff(0.5, 30.0)
+    backoff.attempts = claim.attempts - 1
+    return int(backoff.next_s() * SECOND_NS)

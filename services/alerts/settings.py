@@ -1,0 +1,58 @@
+"""The alerts service's settings, from the environment."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from libs.common.events import AlertRule, Label, Severity, Timeframe
+from libs.common.runtime.settings import ServiceSettings
+
+
+class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
+    """What it listens for by default, and how it reaches people."""
+
+    telegram_token: SecretStr = SecretStr("")
+    """Of the bot, as @BotFather gave it; production needs one."""
+    telegram_url: str = "https://api.telegram.org"
+    chats: Annotated[tuple[str, ...], NoDecode] = ()
+    """Telegram chats that hear of every signal within the bounds below, without a rule of their own."""
+    min_score: float = Field(0.0, ge=0, le=1)
+    labels: Annotated[tuple[Label, ...], NoDecode] = ()
+    timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = ()
+    cooldown_s: int = Field(0, ge=0)
+    severity: Severity = Severity.WARNING
+    lease_s: float = Field(30.0, gt=0)
+    """A sender that has not answered for so long counts as dead."""
+    senders: int = Field(16, ge=1, le=256)
+    """Sends at once, each to another chat."""
+    keep_days: int = Field(30, ge=1)
+    """How long finished alerts stay in the outbox; not less than verdicts stay on their topic."""
+
+    @field_validator("chats", "labels", "timeframes", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _strict_in_production(self) -> Self:
+        if self.environment == "production" and not self.telegram_token.get_secret_value():
+            raise ValueError("CSX_ALERTS_TELEGRAM_TOKEN is missing: production does not start without it")
+        return self
+
+    def default_rules(self) -> list[AlertRule]:
+        """Return one rule for each of `chats`."""
+        return [
+            AlertRule(
+                rule_id=f"settings:{chat}",
+                recipient=chat,
+                min_score=self.min_score,
+                labels=self.labels,
+                timeframes=self.timeframes,
+                cooldown_s=self.cooldown_s,
+                severity=self.severity,
+            )
+            for chat in dict.fromkeys(self.chats)
+        ]

@@ -1,0 +1,55 @@
+"""What runs beside the sender: finished alerts to alerts.deliveries.v1, old ones forgotten, the queue measured."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from libs.common.events import DAY_NS, Event
+from libs.common.runtime.backoff import Backoff
+from libs.common.runtime.clock import monotonic_s, now_ns
+from libs.common.runtime.errors import DependencyDown
+from services.alerts import metrics
+from services.alerts.outbox import STORE_ERRORS, Outbox
+
+log = logging.getLogger(__name__)
+
+_ANNOUNCE_EVERY_S: Final = 0.1
+_MEASURE_EVERY_S: Final = 5.0
+_PURGE_EVERY_S: Final = 3600.0
+
+Publish = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+async def announce(outbox: Outbox, publish: Publish) -> None:
+    """Publish deliveries for ever; an outage of the broker or the store only delays them."""
+    backoff = Backoff(0.2, 5.0)
+    while True:
+        try:
+            published = await outbox.announce(publish)
+            backoff.reset()
+        except (*STORE_ERRORS, DependencyDown) as e:
+            metrics.STORE_FAULTS.labels("announce").inc()
+            log.warning("deliveries are not published yet: %s", e)
+            await asyncio.sleep(backoff.next_s())
+            continue
+        if not published:
+            await asyncio.sleep(_ANNOUNCE_EVERY_S)
+
+
+async def keep(outbox: Outbox, *, keep_days: int) -> None:
+    """Measure the queue every few seconds, and forget what is older than `keep_days` every hour, for ever."""
+    purged_s: float | None = None
+    while True:
+        try:
+            waiting, oldest_s = await outbox.waiting(now_ns())
+            metrics.WAITING.set(waiting)
+            metrics.OLDEST_SECONDS.set(oldest_s)
+            if purged_s is None or monotonic_s() - purged_s > _PURGE_EVERY_S:
+                forgotten = await outbox.purge(now_ns() - keep_days * DAY_NS)
+                purged_s = monotonic_s()
+                log.info("forgot old alerts", extra={"count": forgotten})
+        except STORE_ERRORS as e:
+            metrics.STORE_FAULTS.labels("upkeep").inc()
+            log.warning("the outbox does not answer: %s", e)
+        await asyncio.sleep(_MEASURE_EVERY_S)

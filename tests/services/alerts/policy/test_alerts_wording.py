@@ -1,0 +1,293 @@
+"""What people read: the words, the digits, and markup that holds whatever the fields say."""
+
+import hashlib
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from libs.common.events import (
+    Absence,
+    AlertRule,
+    Contribution,
+    Decision,
+    Direction,
+    Label,
+    Origin,
+    Plan,
+    Signal,
+    Target,
+    Timeframe,
+    Verdict,
+)
+from services.alerts.policy import numbers
+from services.alerts.policy.markup import data, units
+from services.alerts.policy.wording import alert_id, compose, mark_repeat, render, valid_until_ns
+
+S = 1_000_000_000
+START_NS = 1_767_225_600 * S  # 2026-01-01 00:00:00 UTC
+
+
+def plan(**changes: Any) -> Plan:
+    fields: dict[str, Any] = {
+        "entry_low": 61200.0,
+        "entry_high": 61234.5,
+        "stop": 61000.0,
+        "targets": (
+            Target(price=61500.0, reward_to_risk=1.2),
+            Target(price=61800.25, reward_to_risk=2.345),
+            Target(price=62000.0, reward_to_risk=3.0),
+        ),
+        "expires_ns": START_NS + 1200 * S,
+        "invalidation": "a close below 61,050 & <no> reclaim",
+        "stop_basis": "structure",
+        "atr": 120.0,
+        "fee_rate": 0.0005,
+        "break_even_hit_rate": 0.4545,
+    }
+    return Plan(**{**fields, **changes})
+
+
+def verdict(origin: Origin = Origin.SIMULATED, **changes: Any) -> Verdict:
+    fields: dict[str, Any] = {
+        "venue": "binance-usdm",
+        "symbol": "BTC-USDT-PERP",
+        "origin": origin,
+        "signal_id": "sig-1",
+        "timeframe": Timeframe.M5,
+        "as_of_ns": START_NS,
+        "known_at_ns": START_NS + 40_000_000,
+        "direction": Direction.LONG,
+        "label": Label.STRONG_BUY,
+        "score": 0.62,
+        "confidence": 0.58,
+        "price": 61234.5,
+        "contributions": (
+            Contribution(layer="cvd", score=-0.1, confidence=0.5, weight=0.3, contribution=-0.03),
+            Contribution(layer="technicals", score=0.9, confidence=0.7, weight=0.5, contribution=0.45),
+            Contribution(layer="order_flow", score=0.2, confidence=0.7, weight=0.1, contribution=0.02),
+            Contribution(layer="smc", score=0.8, confidence=0.7, weight=0.1, contribution=0.18),
+        ),
+        "absent": (Absence(layer="liquidity", cause="no book"),),
+        "plan": plan(),
+    }
+    signal = Signal(**{**fields, **changes})
+    return Verdict(
+        venue=signal.venue,
+        symbol=signal.symbol,
+        origin=origin,
+        signal=signal,
+        decision=Decision.PUBLISH,
+        rationale="",
+        judge="rules",
+        decided_ns=START_NS + 100 * S,
+    )
+
+
+def test_the_message_says_everything_and_nothing_else():
+    assert render(verdict()).text.splitlines() == [
+        "SIMULATED market: invented prices, for trying out",
+        "▲ STRONG BUY BTC-USDT-PERP (long)",
+        "binance-usdm, 5m bars, score +0.62, confidence 0.58",
+        "Probability: unproven",
+        "Entry 61200 to 61234.5",
+        "Stop 61000 (by structure)",
+        "Target 1: 61500 (1.20 R after fees)",
+        "Target 2: 61800.25 (2.35 R after fees)",
+        "Target 3: 62000 (3.00 R after fees)",
+        "Breaks even at a hit rate of 45.5 %",
+        "Evidence:",
+        "+0.45 technicals (score +0.90, weight 50.0 %)",
+        "+0.18 smc (score +0.80, weight 10.0 %)",
+        "-0.03 cvd (score -0.10, weight 30.0 %)",
+        "Missing: liquidity (no book)",
+        "Wrong if: a close below 61,050 & <no> reclaim",
+        "As of 2026-01-01 00:00:00 UTC, at 61234.5",
+        "Valid until 2026-01-01 00:21:40 UTC",
+        "Signal sig-1",
+    ]
+
+
+def test_markup_is_ours_and_data_is_escaped():
+    html = render(verdict(symbol="<b>&\"'")).html
+    assert "<b>SIMULATED market: invented prices, for trying out</b>" in html
+    assert "<b>▲ STRONG BUY &lt;b&gt;&amp;&quot;&#x27; (long)</b>" in html
+    assert "Wrong if: a close below 61,050 &amp; &lt;no&gt; reclaim" in html
+    assert "Signal <code>sig-1</code>" in html
+
+
+@pytest.mark.parametrize(
+    ("origin", "first"),
+    [
+        (Origin.SIMULATED, "SIMULATED market: invented prices, for trying out"),
+        (Origin.RECORDED, "RECORDED market: replayed from the past, not now"),
+        (Origin.LIVE, "▲ STRONG BUY BTC-USDT-PERP (long)"),
+    ],
+)
+def test_what_is_not_live_says_so_first(origin, first):
+    assert render(verdict(origin)).text.splitlines()[0] == first
+
+
+def test_without_plan_probability_evidence_or_gaps():
+    lines = render(verdict(plan=None, contributions=(), absent=(), probability=0.61, probability_status="proven")).text
+    assert "No plan: no levels to trade were found" in lines
+    assert "Probability 61.0 % (proven)" in lines
+    assert "Evidence" not in lines
+    assert "Missing" not in lines
+    assert "Valid until 2026-01-01 00:06:40 UTC" in lines  # one bar of five minutes after the decision
+
+
+def test_many_absent_layers_are_counted():
+    absent = tuple(Absence(layer=f"layer{n}", cause="no data") for n in range(8))
+    assert "layer5 (no data) and 2 more" in render(verdict(absent=absent)).text
+
+
+def test_a_repeat_says_so():
+    assert mark_repeat(render(verdict())).text.startswith("(possible repeat)\nSIMULATED")
+    assert mark_repeat(render(verdict())).html.startswith("<b>(possible repeat)</b>\n<b>SIMULATED")
+
+
+def test_an_alert_is_the_rule_s_and_the_signal_s():
+    rule = AlertRule(rule_id="r1", recipient="-100123")
+    alert = compose(rule, verdict(), START_NS + 7)
+    assert alert.alert_id == alert_id("r1", "sig-1") == hashlib.sha256(b"2:r1sig-1").hexdigest()[:32]
+    assert (alert.recipient, alert.signal_id, alert.created_ns) == ("-100123", "sig-1", START_NS + 7)
+    assert alert.valid_until_ns == START_NS + (100 + 1200) * S
+    assert alert.origin is Origin.SIMULATED
+
+
+def test_ids_do_not_run_together():
+    assert alert_id("a", "bc") != alert_id("ab", "c")
+
+
+def test_a_plan_that_expired_before_its_bar_has_no_negative_life():
+    assert valid_until_ns(verdict(plan=plan(expires_ns=START_NS - 1))) == START_NS + 100 * S
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (61234.56, "61234.56"),
+        (104523.7, "104523.7"),
+        (0.00001234, "0.00001234"),
+        (0.000012345678, "0.00001234568"),
+        (0.1 + 0.2, "0.3"),
+        (1e9, "1000000000"),
+        (5.0, "5"),
+        (0.0, "0"),
+        (-0.0, "0"),
+        (-1.5, "-1.5"),
+        (1e-20, "0"),
+        (float("inf"), "unknown"),
+        (float("nan"), "unknown"),
+        (1e300, "unknown"),
+    ],
+)
+def test_prices_keep_seven_digits_and_never_an_exponent(value, shown):
+    assert numbers.price(value) == shown
+
+
+def test_times_out_of_the_calendar_are_unknown():
+    assert numbers.utc(10**30) == "unknown"
+    assert numbers.utc(0) == "1970-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "html", "text"),
+    [
+        ("plain", 5, "plain", "plain"),
+        ("too long", 4, "too…", "too…"),
+        ("a&b", 7, "a&amp;b", "a&b"),
+        ("a&b", 6, "a…", "a…"),  # the entity would not fit beside the ellipsis
+        ("😀😀", 4, "😀😀", "😀😀"),
+        ("😀😀x", 4, "😀…", "😀…"),  # an emoji is two units and is never halved
+        ("a\n\tb\x00c", 20, "a b c", "a b c"),
+        ("\ud800x", 20, "\ufffdx", "\ufffdx"),
+        ("abc\u202edef", 20, "abcdef", "abcdef"),
+    ],
+)
+def test_foreign_text_is_bounded_after_escaping(value, limit, html, text):
+    piece = data(value, limit)
+    assert (piece.html, piece.text) == (html, text)
+
+
+class Strict(HTMLParser):
+    """An independent reader: collects text, fails on any tag that is unknown, unclosed or crossed."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        assert tag in {"b", "code"}
+        assert not attrs
+        self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+    def handle_comment(self, data):
+        raise AssertionError(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+anything = st.text(max_size=120) | st.text(
+    alphabet="<>&\"'/ab;#x\U0001f600\ud800\x00\u202e", min_size=200, max_size=5000
+)
+number = st.floats()
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    words=st.lists(anything, min_size=12, max_size=12),
+    floats=st.lists(number, min_size=8, max_size=8),
+    times=st.lists(st.integers(-(2**63), 2**63 - 1), min_size=3, max_size=3),
+    count=st.integers(0, 12),
+    direction=st.sampled_from(Direction),
+    with_plan=st.booleans(),
+)
+def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats, times, count, direction, with_plan):
+    said = verdict(
+        venue=words[0],
+        symbol=words[1],
+        signal_id=words[2],
+        direction=direction,
+        score=floats[0],
+        confidence=floats[1],
+        price=floats[2],
+        as_of_ns=times[0],
+        probability=floats[3] if count % 2 else None,
+        probability_status=words[3],
+        contributions=tuple(
+            Contribution(layer=words[4], score=floats[4], confidence=0.0, weight=floats[5], contribution=floats[6])
+            for _ in range(count)
+        ),
+        absent=tuple(Absence(layer=words[5], cause=words[6]) for _ in range(count)),
+        plan=plan(
+            entry_low=floats[0],
+            stop=floats[7],
+            invalidation=words[7],
+            stop_basis=words[8],
+            expires_ns=times[1],
+            targets=tuple(Target(price=floats[1], reward_to_risk=floats[2]) for _ in range(count)),
+        )
+        if with_plan
+        else None,
+    )
+    message = mark_repeat(render(said))
+    assert 0 < units(message.html) <= 4096
+    assert units(message.text) <= 4096
+    message.html.encode()
+    parser = Strict()
+    parser.feed(message.html)
+    parser.close()
+    assert parser.open == []
+    assert "".join(parser.words) == message.text
+    alert_id(words[9], words[2])
