@@ -47,7 +47,8 @@ class Rejected(Struct, frozen=True, kw_only=True):
     """A frame, or a part of one, that could not be read; it is counted and parked, and the session goes on."""
 
     reason: str
-    """One word for counting: `decode`, `unknown_channel`, `oversize`, `value`, `unknown_instrument`, `error_frame`."""
+    """One word for counting: `decode`, `unknown_channel`, `oversize`, `value`, `unknown_instrument`, `error_frame`,
+    `unverifiable`, `unexpected`."""
     detail: str
     payload: bytes
     """The first 4 KiB of the frame."""
@@ -124,6 +125,14 @@ class Checks(Struct):
     sequence_gaps: int = 0
     stale: int = 0
     """Frames that were older than the state and rightly ignored."""
+    non_market: int = 0
+    """Legal executions that are no market trades, such as an insurance fund's; they are no `Trade`."""
+    ignored: int = 0
+    """Frames of channels that are known and not read on purpose, such as tickers."""
+
+
+class AnswerError(ValueError):
+    """The body of a REST answer that cannot be used: an error envelope or unreadable; the whole answer is lost."""
 
 
 class Session(ABC):
@@ -160,7 +169,11 @@ class Venue(ABC):
 
     @abstractmethod
     def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
-        """Read the answers; keys are the venue's own names. Placeholders and unknown kinds are left out."""
+        """Read the answers; keys are the venue's own names. Placeholders and unknown kinds are left out.
+
+        Raises:
+            AnswerError: a body is an error envelope or unreadable; so do `candles` and `trades`.
+        """
 
     @abstractmethod
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:

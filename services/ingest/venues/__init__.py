@@ -1,0 +1,12 @@
+"""Everything exchange-specific: one entry a venue, and nothing else to change when one is added. Pure."""
+
+from typing import Final
+
+from services.ingest.venues.binance_usdm import BinanceUsdm
+from services.ingest.venues.okx import Okx
+
+VENUES: Final = {
+    "binance-usdm": BinanceUsdm,
+    "okx": Okx,
+}
+"""Makes of venues; each takes `ws_url` and `rest_url`, and options of its own."""

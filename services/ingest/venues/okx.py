@@ -1,0 +1,267 @@
+"""OKX v5, spot and swaps and dated futures: where to connect, what to ask, and how REST answers read. Pure."""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+from urllib.parse import quote
+
+from msgspec import Raw, Struct, convert, field, json
+
+from libs.common.events import Candle, Origin, Side, Source, Timeframe, Trade
+from libs.common.events.symbols import Kind, Symbol, SymbolError, future, perpetual, spot
+from services.ingest.venues import okx_wire as wire
+from services.ingest.venues.okx_stream import VENUE, OkxSession
+from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Session, Stream, Venue
+from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
+
+WS_URL: Final = "wss://ws.okx.com"
+REST_URL: Final = "https://www.okx.com"
+BOOKS_PER_CONNECTION: Final = 25
+"""The venue asks for fewer than 30 deep books on a connection."""
+ARGS_PER_REQUEST: Final = 40
+"""Keeps a subscribe frame below 4 KiB."""
+CANDLES_LIMIT: Final = 300
+TRADES_LIMIT: Final = 100
+_KINDS: Final = ("SPOT", "SWAP", "FUTURES")
+_BARS: Final = {
+    Timeframe.M1: "1m",
+    Timeframe.M5: "5m",
+    Timeframe.M15: "15m",
+    Timeframe.H1: "1H",
+    Timeframe.H4: "4H",
+    Timeframe.D1: "1Dutc",  # without `utc` days open at 16:00 UTC
+    Timeframe.W1: "1Wutc",
+}
+_INSTRUMENT_TYPES: Final = {Kind.SPOT: "SPOT", Kind.PERPETUAL: "SWAP", Kind.FUTURE: "FUTURES"}
+_CRYPTO: Final = ("", "1")
+
+
+class Okx(Venue):
+    """The venue; one instance a configuration."""
+
+    name = VENUE
+    heartbeat = Heartbeat(ping=b"ping", idle_s=15, dead_s=25)
+
+    def __init__(self, *, ws_url: str = WS_URL, rest_url: str = REST_URL) -> None:
+        """Take other addresses for a region, a demo or a sandbox."""
+        self._ws_url = ws_url.rstrip("/")
+        self._rest_url = rest_url.rstrip("/")
+
+    def instruments_requests(self) -> Sequence[Request]:
+        """Return one call for each kind of instrument."""
+        return [self._request(f"public/instruments?instType={kind}") for kind in _KINDS]
+
+    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+        """Read the catalogue; X-Perps, stocks, options and listings without numbers are left out."""
+        found: dict[str, Instrument] = {}
+        for body in bodies:
+            for raw in _rows(body):
+                try:
+                    instrument = _instrument(_decode_listing(raw))
+                except (*UNREADABLE, SymbolError):
+                    continue  # a placeholder: its numbers come with its launch
+                if instrument:
+                    found[instrument.native] = instrument
+        return found
+
+    def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
+        """Split over connections by the number of deep books."""
+        return [
+            Plan(
+                url=f"{self._ws_url}/ws/v5/public",
+                symbols=tuple(one.symbol for one in instruments[start : start + BOOKS_PER_CONNECTION]),
+                streams=tuple(streams),
+            )
+            for start in range(0, len(instruments), BOOKS_PER_CONNECTION)
+        ]
+
+    def session(self, plan: Plan, instruments: Mapping[str, Instrument], origin: Origin) -> Session:
+        """Return a new session; a plan without symbols hears everything and subscribes to nothing."""
+        wanted = frozenset(plan.symbols)
+        chosen = [one for one in instruments.values() if one.symbol in wanted] if wanted else []
+        return OkxSession(plan, instruments, origin, _subscriptions(chosen, plan.streams))
+
+    def snapshot_request(self, instrument: Instrument) -> Request:
+        """Return the call for a book to compare with; the stream's own snapshots are the only base for its changes."""
+        return self._request(f"market/books?instId={quote(instrument.native)}&sz=400")
+
+    def candles_request(self, instrument: Instrument, timeframe: Timeframe, limit: int) -> Request:
+        """Return the call for the newest candles, at most 300; days and weeks open at 00:00 UTC."""
+        limit = min(limit, CANDLES_LIMIT)
+        return self._request(f"market/candles?instId={quote(instrument.native)}&bar={_BARS[timeframe]}&limit={limit}")
+
+    def candles(
+        self, instrument: Instrument, timeframe: Timeframe, body: bytes, received_ns: int, origin: Origin
+    ) -> list[Candle]:
+        """Read candles; the venue says itself which are closed."""
+        try:
+            rows = [_decode_candle(raw) for raw in _rows(body)]
+        except UNREADABLE as e:
+            raise AnswerError(f"okx candles: {e}") from e
+        spot_market = instrument.kind.kind is Kind.SPOT
+        candles = []
+        for millis, opened, high, low, close, volume, base_volume, _, confirm in reversed(rows):
+            open_ns = nanos(millis)
+            if timeframe.open_ns(open_ns) != open_ns:
+                raise AnswerError(f"okx candles: {millis} opens no {timeframe} bar of UTC")
+            closed = confirm == "1"
+            candles.append(
+                Candle(
+                    venue=VENUE,
+                    symbol=instrument.symbol,
+                    event_ns=open_ns + timeframe.ns
+                    if closed
+                    else max(open_ns, min(received_ns, open_ns + timeframe.ns)),
+                    received_ns=received_ns,
+                    origin=origin,
+                    timeframe=timeframe,
+                    open_ns=open_ns,
+                    open=opened,
+                    high=high,
+                    low=low,
+                    close=close,
+                    volume=volume if spot_market else base_volume,
+                    closed=closed,
+                    source=Source.REST,
+                )
+            )
+        return candles
+
+    def trades_request(self, instrument: Instrument, after_id: str) -> Request:
+        """Return the call for the 100 ids that follow `after_id`: rows come newest first, so it asks from above."""
+        above = f"&after={int(after_id) + TRADES_LIMIT + 1}" if after_id else ""
+        return self._request(
+            f"market/history-trades?instId={quote(instrument.native)}&type=1{above}&limit={TRADES_LIMIT}"
+        )
+
+    def trades(
+        self, instrument: Instrument, after_id: str, body: bytes, received_ns: int, origin: Origin
+    ) -> list[Trade]:
+        """Read a page of single executions, oldest first."""
+        try:
+            rows = [wire.decode_trade(raw) for raw in _rows(body)]
+        except UNREADABLE as e:
+            raise AnswerError(f"okx trades: {e}") from e
+        after = int(after_id) if after_id else -1
+        return [
+            Trade(
+                venue=VENUE,
+                symbol=instrument.symbol,
+                event_ns=nanos(row.event_ms),
+                received_ns=received_ns,
+                origin=origin,
+                price=row.price,
+                size=base_size(instrument, row.size, row.price),
+                side=Side(row.side),
+                trade_id=row.id,
+            )
+            for row in sorted(rows, key=lambda row: int(row.id))
+            if int(row.id) > after
+        ]
+
+    def trade_order(self, trade_id: str) -> int:
+        """Return the id as a number; an aggregate carries the last of its ids."""
+        return int(trade_id)
+
+    def _request(self, path: str) -> Request:
+        return Request(url=f"{self._rest_url}/api/v5/{path}")
+
+
+class _Answer(Struct):
+    code: str
+    msg: str = ""
+    data: list[Raw] = field(default_factory=list)
+
+
+class _Listing(Struct):
+    kind: str = field(name="instType")
+    native: str = field(name="instId")
+    state: str
+    tick: Price = field(name="tickSz")
+    lot: Price = field(name="lotSz")
+    base: str = field(name="baseCcy", default="")
+    quote: str = field(name="quoteCcy", default="")
+    face: str = field(name="ctVal", default="")
+    multiplier: str = field(name="ctMult", default="")
+    face_asset: str = field(name="ctValCcy", default="")
+    contract: str = field(name="ctType", default="")
+    settled_in: str = field(name="settleCcy", default="")
+    rule: str = field(name="ruleType", default="")
+    category: str = field(name="instCategory", default="")
+    expires: str = field(name="expTime", default="")
+
+
+_decode_answer = json.Decoder(_Answer).decode
+_decode_listing = json.Decoder(_Listing, strict=False).decode
+_decode_candle = json.Decoder(
+    tuple[Millis, Price, Price, Price, Price, LevelSize, LevelSize, LevelSize, str], strict=False
+).decode
+
+
+def _rows(body: bytes) -> list[Raw]:
+    try:
+        answer = _decode_answer(body)
+    except UNREADABLE as e:
+        raise AnswerError(f"okx: {e}") from e
+    if answer.code != "0":
+        raise AnswerError(f"okx: {answer.code} {answer.msg}")
+    return answer.data
+
+
+def _instrument(listing: _Listing) -> Instrument | None:
+    """Return the instrument; None for kinds that this system does not follow."""
+    if listing.kind == "SPOT":
+        kind, face = spot(listing.base, listing.quote), 1.0
+    elif listing.rule == "xperp" or listing.category not in _CRYPTO or listing.contract not in {"linear", "inverse"}:
+        return None
+    else:
+        kind = _contract(listing)
+        face = _positive(listing.face) * _positive(listing.multiplier or "1")
+    inverse = listing.contract == "inverse"
+    if kind.inverse != inverse:
+        return None  # linear on dollars: no canonical symbol tells it from the inverse contract
+    return Instrument(
+        symbol=str(kind),
+        native=listing.native,
+        kind=kind,
+        tick=listing.tick,
+        lot=listing.lot if inverse else listing.lot * face,
+        contract_size=face,
+        inverse=inverse,
+        live=listing.state == "live",
+    )
+
+
+def _contract(listing: _Listing) -> Symbol:
+    """Return a contract's symbol: its face value and its settlement are in the two assets, the catalogue says which."""
+    linear = listing.contract == "linear"
+    base, quoted = (listing.face_asset, listing.settled_in) if linear else (listing.settled_in, listing.face_asset)
+    if listing.kind == "SWAP":
+        return perpetual(base, quoted)
+    if listing.kind == "FUTURES":
+        seconds = wire.millis(listing.expires) // 1000
+        return future(base, quoted, dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date())
+    raise SymbolError(f"{listing.native}: {listing.kind} is not followed")
+
+
+def _positive(text: str) -> float:
+    return convert(text, Price, strict=False)
+
+
+def _subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[bytes]:
+    """Return the subscribe frames: first the books, each request with its own id, all below 4 KiB."""
+    args: list[dict[str, str]] = []
+    swaps = [one for one in instruments if one.kind.kind is Kind.PERPETUAL]
+    if Stream.BOOKS in streams:
+        args += [{"channel": "books", "instId": one.native} for one in instruments]
+    if Stream.TRADES in streams:
+        args += [{"channel": "trades", "instId": one.native} for one in instruments]
+    if Stream.LIQUIDATIONS in streams:
+        kinds = sorted({_INSTRUMENT_TYPES[one.kind.kind] for one in instruments} - {"SPOT"})
+        args += [{"channel": "liquidation-orders", "instType": kind} for kind in kinds]
+    if Stream.FUNDING in streams:
+        args += [{"channel": name, "instId": one.native} for one in swaps for name in ("funding-rate", "mark-price")]
+    return [
+        json.encode({"id": f"s{start}", "op": "subscribe", "args": args[start : start + ARGS_PER_REQUEST]})
+        for start in range(0, len(args), ARGS_PER_REQUEST)
+    ]

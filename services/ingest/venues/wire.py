@@ -1,0 +1,70 @@
+"""What every venue's parser shares: checked wire types, the limits of a frame, and the making of rejects. Pure."""
+
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta, ValidationError
+
+from services.ingest.venues.venue import Instrument, Rejected
+
+FRAME_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes; the largest honest frame, a 1,000-level book, is below 100 KiB."""
+PAYLOAD_LIMIT: Final = 4096
+"""Bytes of a rejected frame that are kept."""
+MILLISECOND_NS: Final = 1_000_000
+
+Price = Annotated[float, Meta(ge=1e-18, le=1e18)]
+"""Quote currency per base unit. The bounds refuse NaN and infinity, and keep products finite."""
+Size = Annotated[float, Meta(ge=1e-18, le=1e18)]
+"""Something was traded: more than nothing, in the venue's unit."""
+LevelSize = Annotated[float, Meta(ge=0, le=1e18)]
+"""What rests at a price; 0 removes the level."""
+Millis = Annotated[int, Meta(ge=1_000_000_000_000, le=9_000_000_000_000)]
+"""Milliseconds since the epoch, 2001 to 2255: seconds, microseconds and nanoseconds do not pass."""
+MillisOrZero = Annotated[int, Meta(ge=0, le=9_000_000_000_000)]
+"""Milliseconds since the epoch, where 0 says that there is none."""
+Rate = Annotated[float, Meta(ge=-10, le=10)]
+"""Funding as a fraction; 10 is 1,000 % an interval."""
+Sequence = Annotated[int, Meta(ge=0, le=2**62)]
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding may raise; the recursion limit is what stops a nesting bomb."""
+
+
+class UnknownInstrumentError(LookupError):
+    """A name that is not in the venue's catalogue."""
+
+
+def nanos(millis: int) -> int:
+    """Return milliseconds as nanoseconds."""
+    return millis * MILLISECOND_NS
+
+
+def rate(text: str) -> float:
+    """Return a funding rate.
+
+    Raises:
+        ValidationError: `text` is none.
+    """
+    return msgspec.convert(text, Rate, strict=False)
+
+
+def rejected(reason: str, detail: str, frame: bytes) -> Rejected:
+    """Return the reject of `frame`; only its first 4 KiB are kept."""
+    return Rejected(reason=reason, detail=detail, payload=bytes(frame[:PAYLOAD_LIMIT]))
+
+
+def unreadable(error: Exception, frame: bytes) -> Rejected:
+    """Return the reject of a frame that raised one of `UNREADABLE`: `value` where it was JSON, else `decode`."""
+    reason = "value" if isinstance(error, ValidationError) else "decode"
+    return rejected(reason, str(error), frame)
+
+
+def base_size(instrument: Instrument, size: float, price: float) -> float:
+    """Return `size`, in the venue's unit, in base units at `price`.
+
+    Linear: contracts x face value. Inverse: contracts x face value in quote currency / price.
+    """
+    if instrument.inverse:
+        return size * instrument.contract_size / price
+    return size * instrument.contract_size
