@@ -38,17 +38,23 @@ class History(Struct):
             del self.bars[0]
         return True
 
-    def run(self, close_ns: int) -> list[Bar]:
-        """Return the longest unbroken run of bars that ends with the bar closing at `close_ns`; [] without that bar."""
-        last = self._position(close_ns - self.timeframe.ns)
-        if last == len(self.bars) or self.bars[last].open_ns != close_ns - self.timeframe.ns:
+    def get(self, open_ns: int) -> Bar | None:
+        """Return the bar that opens at `open_ns`."""
+        at = self._position(open_ns)
+        return self.bars[at] if at < len(self.bars) and self.bars[at].open_ns == open_ns else None
+
+    def run(self, close_ns: int, most: int | None = None) -> list[Bar]:
+        """Return the unbroken run of bars, or the newest `most` of it, that ends at `close_ns`; [] without that bar."""
+        open_ns = close_ns - self.timeframe.ns
+        if self.get(open_ns) is None:
             return []
-        first = last
-        while first and self.bars[first - 1].open_ns + self.timeframe.ns == self.bars[first].open_ns:
+        first = last = self._position(open_ns)
+        end = 0 if most is None else max(0, last - most + 1)
+        while first > end and self.bars[first - 1].open_ns + self.timeframe.ns == self.bars[first].open_ns:
             first -= 1
         return self.bars[first : last + 1]
 
     def _position(self, open_ns: int) -> int:
-        if not self.bars or self.bars[-1].open_ns < open_ns:
-            return len(self.bars)
+        if self.bars and self.bars[-1].open_ns == open_ns:
+            return len(self.bars) - 1
         return bisect_left(self.bars, open_ns, key=lambda bar: bar.open_ns)

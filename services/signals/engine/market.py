@@ -1,11 +1,13 @@
 """One market of one venue: its events in, candles, readings and signals out."""
 
 import math
+from collections.abc import Iterable
 from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
 from libs.common.events import (
+    MINUTE_NS,
     BookDelta,
     BookSnapshot,
     Candle,
@@ -17,18 +19,34 @@ from libs.common.events import (
     Origin,
     Signal,
     Source,
+    Timeframe,
     Trade,
 )
+from services.signals.engine.bars import Bar
+from services.signals.engine.book import Book
 from services.signals.engine.candles import Candles, Forming
 from services.signals.engine.config import EngineConfig
+from services.signals.engine.forming import Moment, form_signal
+from services.signals.engine.frame import Frame
+from services.signals.engine.layers import BAR_LAYERS, TICK_LAYERS, TickState
+from services.signals.engine.layers.layer import Opinion, abstain
 from services.signals.engine.seen import Seen
 
 Output: TypeAlias = Candle | LayerReading | Signal
 
-_HEARTBEATS: Final = (Trade, BookDelta, BookSnapshot, Liquidation, MarkPrice)
+_HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, MarkPrice})
 """Events whose time is the market's: they let bars close."""
 _ORIGINS: Final = (Origin.LIVE, Origin.RECORDED, Origin.SIMULATED)
 """From honest to made up: a market that has ever taken one of the latter says so for good."""
+
+
+class Frozen(Struct):
+    """What the tick layers said as a minute ended, before anything later was heard."""
+
+    close_ns: int
+    opinions: list[tuple[str, Opinion]]
+    trade_id: str
+    book_sequence: int
 
 
 class Market(Struct):
@@ -38,14 +56,32 @@ class Market(Struct):
     symbol: str
     candles: Candles
     trades: Seen
+    book: Book
+    layers: list[TickState]
+    frames: dict[Timeframe, Frame]
     origin: Origin = Origin.LIVE
     watermark_ns: int = -1
+    """Event time of the newest heartbeat."""
+    freeze_ns: int = -1
+    """End of the minute in which the watermark is."""
+    frozen: list[Frozen] = field(default_factory=list)
+    said_ns: dict[str, int] = field(default_factory=dict)
+    """When each tick layer's reading was last published."""
+    last_trade_id: str = ""
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def new(cls, venue: str, symbol: str, config: EngineConfig) -> "Market":
         """Return the state of a market of which nothing is known yet."""
-        return cls(venue, symbol, Candles(config.max_fill_ns), Seen(config.dedupe_ids))
+        return cls(
+            venue=venue,
+            symbol=symbol,
+            candles=Candles(config.max_fill_ns),
+            trades=Seen(config.dedupe_ids),
+            book=Book.new(config.max_book_levels),
+            layers=[layer.new(config) for layer in TICK_LAYERS],
+            frames={timeframe: Frame.new(timeframe, config.history_bars) for timeframe in config.timeframes},
+        )
 
     def apply(self, event: MarketEvent, config: EngineConfig) -> list[Output]:
         """Take one event; return what it caused, in order."""
@@ -54,15 +90,19 @@ class Market(Struct):
             return outputs
         if event.origin is not self.origin:
             self.origin = max(self.origin, event.origin, key=_ORIGINS.index)
-        if isinstance(event, _HEARTBEATS):
+        if type(event) in _HEARTBEATS:
             self._pass_time(event, config, outputs)
-        if isinstance(event, Trade):
-            if not self.candles.add(event):
-                self.count("trades_late")
-        elif isinstance(event, Gap):
-            self.count("gaps")
-            if event.stream == "trades":
-                self.candles.gap(event)
+        match event:
+            case Trade():
+                self._trade(event, config, outputs)
+            case BookDelta() | BookSnapshot():
+                self._book(event, config, outputs)
+            case Candle():
+                self._rest_candle(event)
+            case Gap():
+                self._gap(event)
+            case _:
+                pass
         return outputs
 
     def count(self, what: str) -> None:
@@ -78,16 +118,157 @@ class Market(Struct):
             return False
         return True
 
+    def _trade(self, trade: Trade, config: EngineConfig, outputs: list[Output]) -> None:
+        if not self.candles.add(trade):
+            self.count("trades_late")
+        self.last_trade_id = trade.trade_id
+        for layer in self.layers:
+            if Trade in layer.hears:
+                layer.on_trade(trade)
+                self._say(layer, config, outputs)
+
+    def _book(self, event: BookDelta | BookSnapshot, config: EngineConfig, outputs: list[Output]) -> None:
+        was_valid = self.book.valid
+        used = self.book.replace(event) if isinstance(event, BookSnapshot) else self.book.change(event)
+        if was_valid and not self.book.valid:
+            self.count("books_lost")
+        elif not used:
+            self.count("books_duplicate" if self.book.valid else "books_unsynced")
+        for layer in self.layers:
+            if BookDelta not in layer.hears:
+                continue
+            if used or was_valid != self.book.valid:
+                layer.on_book(self.book, event)
+            if used or not self.book.valid:
+                self._say(layer, config, outputs)
+
+    def _rest_candle(self, candle: Candle) -> None:
+        """Take history; candles made from trades are our own, come back from the topic."""
+        frame = self.frames.get(candle.timeframe)
+        if candle.source is not Source.REST or not candle.closed or not candle.complete or frame is None:
+            return
+        prices = (candle.open, candle.high, candle.low, candle.close)
+        if not all(0 < price < math.inf for price in prices) or candle.high < candle.low:
+            self.count("candles_invalid")
+            return
+        if not frame.insert(Bar(candle.open_ns, *prices, candle.volume, Source.REST)):
+            self.count("candles_known")
+
+    def _gap(self, gap: Gap) -> None:
+        self.count("gaps")
+        if gap.stream == "trades":
+            self.candles.gap(gap)
+        if gap.stream == "books" and not gap.recovered:
+            self.book.lose()
+        for layer in self.layers:
+            layer.on_gap(gap)
+
+    def _say(self, layer: TickState, config: EngineConfig, outputs: list[Output]) -> None:
+        said_ns = self.said_ns.get(layer.name)
+        if said_ns is None or self.watermark_ns - said_ns >= config.reading_interval_ns:
+            self.said_ns[layer.name] = self.watermark_ns
+            outputs.append(self._reading(layer.name, layer.read(self.watermark_ns), self.watermark_ns))
+
+    def _reading(self, layer: str, opinion: Opinion, as_of_ns: int, timeframe: Timeframe | None = None) -> LayerReading:
+        return LayerReading(
+            venue=self.venue,
+            symbol=self.symbol,
+            origin=self.origin,
+            layer=layer,
+            timeframe=timeframe,
+            as_of_ns=as_of_ns,
+            score=opinion.score,
+            confidence=opinion.confidence,
+            facts=opinion.facts,
+        )
+
     def _pass_time(self, event: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
         self.candles.observe(event.event_ns)
-        self.watermark_ns = max(self.watermark_ns, event.event_ns)
+        if event.event_ns > self.watermark_ns:
+            if event.event_ns >= self.freeze_ns:
+                self._freeze(event.event_ns, config.max_fill_ns)
+            self.watermark_ns = event.event_ns
         until_ns = self.watermark_ns - config.close_grace_ns
         if isinstance(event, Trade):
             until_ns = max(until_ns, event.event_ns)
-        if not self.candles.due(until_ns):
-            return
-        bars = self.candles.close(until_ns)
-        outputs.extend(self._candle(bar, event) for bar in bars if bar.timeframe in config.timeframes)
+        if self.candles.due(until_ns):
+            self._close(self.candles.close(until_ns), event, config, outputs)
+
+    def _freeze(self, event_ns: int, max_fill_ns: int) -> None:
+        """Keep what the tick layers say at the end of every minute that `event_ns` leaves behind."""
+        minute_ns = Timeframe.M1.open_ns(event_ns)
+        if self.freeze_ns > 0:
+            last_ns = min(minute_ns, self.freeze_ns + max_fill_ns + MINUTE_NS)
+            for close_ns in range(self.freeze_ns, last_ns + 1, MINUTE_NS):
+                opinions = [(layer.name, layer.read(close_ns)) for layer in self.layers]
+                self.frozen.append(Frozen(close_ns, opinions, self.last_trade_id, self.book.sequence))
+        if self.candles.minute is None:
+            self.frozen = self.frozen[-2:]
+        self.freeze_ns = minute_ns + MINUTE_NS
+
+    def _close(self, bars: Iterable[Forming], cause: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
+        frozen: Frozen | None = None
+        for bar in bars:
+            if frozen is None or frozen.close_ns != bar.close_ns:
+                frozen = self._thaw(bar.close_ns)
+            frame = self.frames.get(bar.timeframe)
+            if frame is None:
+                continue
+            outputs.append(self._candle(bar, cause))
+            if bar.complete:
+                frame.insert(Bar(bar.open_ns, bar.open, bar.high, bar.low, bar.close, bar.volume))
+            self._judge(bar, frame, frozen, cause, config, outputs)
+
+    def _thaw(self, close_ns: int) -> Frozen:
+        """Return what was frozen at `close_ns`, and forget all before it."""
+        keep = 0
+        while keep < len(self.frozen) and self.frozen[keep].close_ns < close_ns:
+            keep += 1
+        del self.frozen[:keep]
+        if self.frozen and self.frozen[0].close_ns == close_ns:
+            return self.frozen[0]
+        return Frozen(close_ns, [(layer.name, abstain("not_read")) for layer in self.layers], "", -1)
+
+    def _judge(
+        self,
+        bar: Forming,
+        frame: Frame,
+        frozen: Frozen,
+        cause: MarketEvent,
+        config: EngineConfig,
+        outputs: list[Output],
+    ) -> None:
+        values = frame.at(bar.close_ns)
+        readings = [self._reading(name, opinion, bar.close_ns) for name, opinion in frozen.opinions]
+        for layer in BAR_LAYERS:
+            opinion = abstain("incomplete_bar") if values is None else layer.read(values, frame.indicators.bars)
+            if opinion.facts.get("cause") == "warming_up" and frame.broken:
+                opinion = abstain("history_hole", {"bars": frame.indicators.bars})
+            readings.append(self._reading(layer.name, opinion, bar.close_ns, bar.timeframe))
+            outputs.append(readings[-1])
+        moment = Moment(
+            venue=self.venue,
+            symbol=self.symbol,
+            origin=self.origin,
+            timeframe=bar.timeframe,
+            as_of_ns=bar.close_ns,
+            known_at_ns=cause.event_ns,
+            price=bar.close,
+            readings=readings,
+            bars=frame.history.run(bar.close_ns, config.swing_lookback) if values else (),
+            atr=values.atr_14 if values else None,
+            inputs={
+                "last_trade_id": frozen.trade_id,
+                "book_sequence": str(frozen.book_sequence) if frozen.book_sequence >= 0 else "",
+                "bars": str(frame.indicators.bars if values else 0),
+                "bar_source": self._source(frame, bar),
+            },
+        )
+        outputs.append(form_signal(moment, config))
+
+    def _source(self, frame: Frame, bar: Forming) -> str:
+        used = frame.history.get(bar.open_ns)
+        return Source.TRADES.value if used is None else used.source.value
 
     def _candle(self, bar: Forming, cause: MarketEvent) -> Candle:
         return Candle(

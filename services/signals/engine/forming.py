@@ -1,0 +1,77 @@
+"""The close of one bar in, the signal of that moment out."""
+
+import hashlib
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from libs.common.events import Direction, Label, LayerReading, Origin, Plan, Signal, Timeframe
+from services.signals.engine.bars import Bar
+from services.signals.engine.config import ENGINE_VERSION, EngineConfig
+from services.signals.engine.confluence import judge, weigh
+from services.signals.engine.plan import draw_plan
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """All that a signal is made of: nothing in it is later than the close of the bar."""
+
+    venue: str
+    symbol: str
+    origin: Origin
+    timeframe: Timeframe
+    as_of_ns: int
+    known_at_ns: int
+    price: float
+    readings: Sequence[LayerReading]
+    bars: Sequence[Bar]
+    """The unbroken history that ends with this bar; empty when the bar is incomplete."""
+    atr: float | None
+    inputs: dict[str, str]
+
+
+def signal_id(venue: str, symbol: str, timeframe: Timeframe, as_of_ns: int) -> str:
+    """Return the id that every computation of this signal arrives at."""
+    name = f"{venue}|{symbol}|{timeframe}|{as_of_ns}|{ENGINE_VERSION}"
+    return f"sig_{hashlib.sha256(name.encode()).hexdigest()[:20]}"
+
+
+def form_signal(moment: Moment, config: EngineConfig) -> Signal:
+    """Return what the engine believes at `moment`; a refusal to judge is a signal too, and says why."""
+    weights = config.weights_of(moment.timeframe)
+    readings = tuple(reading for reading in moment.readings if reading.layer in weights)
+    together = weigh(readings, weights, config.min_coverage)
+    score, confidence, abstained = together.score, together.confidence, together.abstained
+    direction, label = judge(score, config)
+    plan: Plan | None = None
+    if direction is not Direction.NEUTRAL:
+        plan, abstained = _plan(direction, moment, config)
+    if abstained is not None:
+        score, confidence, direction, label = 0.0, 0.0, Direction.NEUTRAL, Label.NEUTRAL
+    return Signal(
+        venue=moment.venue,
+        symbol=moment.symbol,
+        origin=moment.origin,
+        signal_id=signal_id(moment.venue, moment.symbol, moment.timeframe, moment.as_of_ns),
+        timeframe=moment.timeframe,
+        as_of_ns=moment.as_of_ns,
+        known_at_ns=moment.known_at_ns,
+        direction=direction,
+        label=label,
+        score=score,
+        confidence=confidence,
+        price=moment.price,
+        contributions=() if abstained else together.contributions,
+        absent=together.absent,
+        readings=readings,
+        plan=plan,
+        abstained=abstained,
+        inputs={"engine_version": ENGINE_VERSION, "config": config.digest(), **moment.inputs},
+    )
+
+
+def _plan(direction: Direction, moment: Moment, config: EngineConfig) -> tuple[Plan | None, str | None]:
+    """Return (plan, None), or (None, cause): a direction that cannot be planned is not said."""
+    if moment.atr is None or moment.atr <= 0 or not moment.bars:
+        return None, "no_plan: the average true range is not known"
+    plan = draw_plan(direction, moment.bars, moment.atr, timeframe=moment.timeframe, config=config)
+    return plan, None if plan else "no_plan: a level would lie below zero"
