@@ -1,0 +1,178 @@
+"""The sandbox's Binance USD-M against the vendor's documented shapes, and a naive client that follows the vendor's rules."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from deploy.local.sandbox.__main__ import listings, simulated
+from deploy.local.sandbox.server import Sandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    server = simulated(listings(["binance-usdm:BTC-USDT-PERP"]), seed=3, start_ns=None, rate=3.0)
+    await server.start("127.0.0.1", 0)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{sandbox.port}") as client:
+        yield client
+
+
+def socket(sandbox: Sandbox, path: str) -> connect:
+    return connect(f"ws://127.0.0.1:{sandbox.port}/binance-usdm{path}", max_size=1 << 25, compression=None)
+
+
+async def heard(ws: ClientConnection, event: str, count: int) -> list[dict]:
+    found: list[dict] = []
+    async with asyncio.timeout(20):
+        while len(found) < count:
+            message = json.loads(await ws.recv())
+            data = message.get("data", message)
+            if data.get("e") == event:
+                found.append(data)
+    return found
+
+
+FAPI = "/binance-usdm/fapi/v1"
+
+
+async def test_streams_have_the_vendor_fields(sandbox):
+    names = "btcusdt@trade/btcusdt@depth@100ms/btcusdt@bookTicker"
+    async with socket(sandbox, f"/public/stream?streams={names}") as ws:
+        trade = (await heard(ws, "trade", 1))[0]
+        assert set(trade) == {"e", "E", "T", "s", "t", "p", "q", "X", "m"}
+        assert trade["s"] == "BTCUSDT"
+        assert isinstance(trade["t"], int)
+        assert isinstance(trade["p"], str)
+        assert isinstance(trade["m"], bool)
+        assert abs(trade["T"] / 1000 - time.time()) < 5
+        depth = (await heard(ws, "depthUpdate", 2))[1]
+        assert set(depth) == {"e", "E", "T", "s", "U", "u", "pu", "b", "a"}
+        assert depth["pu"] < depth["U"] <= depth["u"]
+        ticker = (await heard(ws, "bookTicker", 1))[0]
+        assert set(ticker) == {"e", "u", "s", "b", "B", "a", "A", "T", "E"}
+        assert float(ticker["b"]) < float(ticker["a"])
+    async with socket(sandbox, "/market/ws/btcusdt@aggTrade") as ws:  # raw form: no wrapper
+        agg = json.loads(await ws.recv())
+        assert set(agg) == {"e", "E", "s", "a", "p", "q", "nq", "f", "l", "T", "m"}
+        await ws.send('{"method":"SUBSCRIBE","params":["btcusdt@markPrice@1s"],"id":7}')
+        mark = (await heard(ws, "markPriceUpdate", 1))[0]
+        assert set(mark) == {"e", "E", "s", "p", "ap", "P", "i", "r", "T"}
+
+
+async def test_requests_are_acknowledged_and_misrouted_streams_stay_silent(sandbox):
+    async with socket(sandbox, "/market/stream") as ws:
+        await ws.send('{"method":"SUBSCRIBE","params":["btcusdt@trade","btcusdt@depth@100ms"],"id":1}')
+        assert json.loads(await ws.recv()) == {"result": None, "id": 1}
+        await ws.send('{"method":"LIST_SUBSCRIPTIONS","id":"x"}')
+        assert sorted(json.loads(await ws.recv())["result"]) == ["btcusdt@depth@100ms", "btcusdt@trade"]
+        await ws.send('{"method":"SUBSCRIBE","params":["btcusdt@aggTrade"],"id":2}')
+        assert json.loads(await ws.recv()) == {"result": None, "id": 2}
+        for _ in range(5):
+            assert json.loads(await ws.recv())["stream"] == "btcusdt@aggTrade"
+    async with socket(sandbox, "/public/ws") as ws:
+        await ws.send("{nonsense")
+        assert json.loads(await ws.recv())["code"] == 3
+        await ws.send('{"method":"NONE","id":3}')
+        assert json.loads(await ws.recv())["code"] == 2
+
+
+async def test_rest_shapes_weights_and_errors(http):
+    info = (await http.get(f"{FAPI}/exchangeInfo")).json()["symbols"][0]
+    assert (info["symbol"], info["contractType"], info["status"]) == ("BTCUSDT", "PERPETUAL", "TRADING")
+    assert {"filterType": "PRICE_FILTER", "minPrice": "0.10", "maxPrice": "10000000", "tickSize": "0.10"} in info[
+        "filters"
+    ]
+    depth = await http.get(f"{FAPI}/depth", params={"symbol": "BTCUSDT", "limit": 1000})
+    assert int(depth.headers["X-MBX-USED-WEIGHT-1M"]) >= 20
+    assert float(depth.json()["bids"][0][0]) < float(depth.json()["asks"][0][0])
+    assert len(depth.json()["bids"]) > 200
+    rows = (await http.get(f"{FAPI}/klines", params={"symbol": "BTCUSDT", "interval": "1w", "limit": 700})).json()
+    assert len(rows) == 700
+    assert all(len(row) == 12 for row in rows)
+    assert rows[0][0] % 604_800_000 == 345_600_000  # Mondays
+    assert all(b[0] == a[6] + 1 for a, b in zip(rows, rows[1:], strict=False))
+    wrong = await http.get(f"{FAPI}/depth", params={"symbol": "NOPE"})
+    assert (wrong.status_code, wrong.json()) == (400, {"code": -1121, "msg": "Invalid symbol."})
+    interval = await http.get(f"{FAPI}/klines", params={"symbol": "BTCUSDT", "interval": "7m"})
+    assert interval.json()["code"] == -1120
+    premium = (await http.get(f"{FAPI}/premiumIndex", params={"symbol": "BTCUSDT"})).json()
+    assert premium["nextFundingTime"] % 28_800_000 == 0
+    assert float((await http.get(f"{FAPI}/openInterest", params={"symbol": "BTCUSDT"})).json()["openInterest"]) > 0
+
+
+async def test_too_much_weight_is_refused(http):
+    for _ in range(30):
+        answer = await http.get(f"{FAPI}/historicalTrades", params={"symbol": "BTCUSDT"})
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429
+    assert answer.json()["code"] == -1003
+    assert 0 < int(answer.headers["Retry-After"]) <= 60
+
+
+async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
+    """developers.binance.com, "How to manage a local order book correctly", in its own words and no more."""
+    async with socket(sandbox, "/public/stream?streams=btcusdt@depth@100ms/btcusdt@trade") as ws:
+        trades: list[dict] = []
+        events: list[dict] = []
+        bids: dict[str, str] = {}
+        asks: dict[str, str] = {}
+        last = 0
+
+        def take(message: str) -> None:
+            data = json.loads(message)["data"]
+            (trades if data["e"] == "trade" else events).append(data)
+
+        def apply(event: dict) -> None:
+            for side, levels in ((bids, event["b"]), (asks, event["a"])):
+                for price, size in levels:
+                    if float(size) == 0:
+                        side.pop(price, None)
+                    else:
+                        side[price] = size
+
+        while len(events) < 2:
+            take(await ws.recv())
+        snapshot = (await http.get(f"{FAPI}/depth", params={"symbol": "BTCUSDT", "limit": 1000})).json()
+        bids |= dict(snapshot["bids"])
+        asks |= dict(snapshot["asks"])
+        async with asyncio.timeout(20):
+            while len(trades) < 60 or len(events) < 30:
+                take(await ws.recv())
+        await http.post("/control/pause")
+        final = (await http.get("/control/book?venue=binance-usdm&symbol=BTC-USDT-PERP")).json()
+        async with asyncio.timeout(5):
+            while events[-1]["u"] < final["sequence"]:
+                take(await ws.recv())
+        kept = [event for event in events if event["u"] >= snapshot["lastUpdateId"]]
+        assert kept[0]["U"] <= snapshot["lastUpdateId"] + 1 <= kept[0]["u"] + 1
+        for event in kept:
+            assert not last or event["pu"] == last
+            last = event["u"]
+            apply(event)
+        assert sorted(bids.items(), key=lambda level: -float(level[0])) == [tuple(level) for level in final["bids"]]
+        assert sorted(asks.items(), key=lambda level: float(level[0])) == [tuple(level) for level in final["asks"]]
+        oracle = [
+            json.loads(line)
+            for line in (await http.get("/control/trades?venue=binance-usdm&symbol=BTC-USDT-PERP")).text.splitlines()
+        ]
+        known = {row["trade_id"]: row for row in oracle}
+        ids = [trade["t"] for trade in trades]
+        assert ids == list(range(ids[0], ids[0] + len(ids)))
+        assert ids[-1] == int(oracle[-1]["trade_id"])
+        for trade in trades:
+            row = known[str(trade["t"])]
+            side = "sell" if trade["m"] else "buy"
+            assert (trade["p"], trade["q"], side, trade["T"]) == (row["price"], row["size"], row["side"], row["ts_ms"])
+        page = await http.get(f"{FAPI}/historicalTrades", params={"symbol": "BTCUSDT", "fromId": ids[0], "limit": 10})
+        assert [row["id"] for row in page.json()] == ids[:10]
