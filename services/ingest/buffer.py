@@ -1,0 +1,187 @@
+"""Events of the sockets in, batches for the publisher out: bounded; books conflate, everything else waits."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+from msgspec import Struct
+
+from libs.common.events import (
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    FundingRate,
+    Gap,
+    Liquidation,
+    MarketEvent,
+    MarkPrice,
+    OpenInterest,
+    Trade,
+)
+
+LIMIT: Final = 500
+"""Events that may wait for the publisher, by symbol and class."""
+
+_TURN: Final = 100
+"""Events that one lane may give to a batch before the others have their turn."""
+
+BOOKS: Final = "books"
+
+CLASS_OF: Final[dict[type[Struct], str]] = {
+    Trade: "trades",
+    BookDelta: BOOKS,
+    BookSnapshot: BOOKS,
+    Liquidation: "liquidations",
+    FundingRate: "funding",
+    MarkPrice: "funding",
+    OpenInterest: "funding",
+    Candle: "candles",
+    Gap: "gaps",
+}
+
+BookOf: TypeAlias = Callable[[str], BookSnapshot | None]
+"""A session's book of a symbol as it stands now; None when it is not in sync."""
+
+
+class BufferClosed(RuntimeError):
+    """An event came after `close`."""
+
+
+class Counts(Struct):
+    """What happened to the events of one class; always offered = taken + conflated + pending."""
+
+    offered: int = 0
+    taken: int = 0
+    conflated: int = 0
+    """Book events that a later snapshot stands for."""
+    made: int = 0
+    """Snapshots taken from a session in place of conflated events."""
+    waited: int = 0
+    """Offers that had to wait for room."""
+
+
+class _Lane:
+    """The pending events of one symbol and class, oldest first."""
+
+    __slots__ = ("book", "counts", "events", "queued", "room", "symbol", "turn")
+
+    def __init__(self, symbol: str, counts: Counts) -> None:
+        self.symbol = symbol
+        self.counts = counts
+        self.events: deque[MarketEvent] = deque()
+        self.book: BookOf | None = None  # set: the events were conflated, a snapshot is due
+        self.queued = False
+        self.room = asyncio.Event()
+        self.turn = asyncio.Lock()
+
+
+class Buffer:
+    """The one place between sockets and broker where events wait.
+
+    A full lane makes its reader wait, so that TCP pushes back on the venue. A full book lane is replaced by one
+    snapshot, taken from the session when the publisher comes for it: the newest state wins, and what follows it
+    continues it. Therefore a session's book events must be offered before anything else is awaited.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self.counts: dict[str, Counts] = {name: Counts() for name in dict.fromkeys(CLASS_OF.values())}
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._queue: deque[_Lane] = deque()
+        self._ready = asyncio.Event()
+        self._closed = False
+
+    @property
+    def pending(self) -> int:
+        """Events that were offered and are neither taken nor conflated."""
+        return sum(len(lane.events) for lane in self._lanes.values())
+
+    async def put(self, event: MarketEvent) -> None:
+        """Offer `event`; waits while its lane is full. Events of one lane leave in the order of the calls.
+
+        Raises:
+            BufferClosed: the buffer was closed.
+        """
+        lane = self._lane(event)
+        if len(lane.events) >= self.limit or lane.turn.locked():
+            lane.counts.waited += 1
+            async with lane.turn:  # fair: who waits first, offers first
+                while len(lane.events) >= self.limit and not self._closed:
+                    lane.room.clear()
+                    await lane.room.wait()
+                self._append(lane, event)
+                return
+        self._append(lane, event)
+
+    def offer_book(self, event: BookSnapshot | BookDelta, book: BookOf) -> None:
+        """Offer a book event; never waits. `book` is asked for the whole state if the lane had to be conflated.
+
+        Raises:
+            BufferClosed: the buffer was closed.
+        """
+        lane = self._lane(event)
+        if lane.book is not None or len(lane.events) >= self.limit:
+            lane.counts.conflated += len(lane.events) + 1
+            lane.counts.offered += 1
+            lane.events.clear()
+            lane.book = book  # of the newest connection
+            self._enqueue(lane)
+            return
+        self._append(lane, event)
+
+    async def take(self, most: int) -> list[MarketEvent]:
+        """Return up to `most` events; waits for at least one. Empty only when the buffer is closed and drained."""
+        while True:
+            batch = self._take(most)
+            if batch or self._closed:
+                return batch
+            self._ready.clear()
+            await self._ready.wait()
+
+    def close(self) -> None:
+        """Refuse further events; what is pending can still be taken."""
+        self._closed = True
+        self._ready.set()
+        for lane in self._lanes.values():
+            lane.room.set()
+
+    def _take(self, most: int) -> list[MarketEvent]:
+        batch: list[MarketEvent] = []
+        while self._queue and len(batch) < most:
+            lane = self._queue.popleft()
+            lane.queued = False
+            if lane.book is not None:
+                book, lane.book = lane.book, None
+                state = book(lane.symbol)
+                if state is not None:  # else out of sync: the session sends a snapshot when it is whole again
+                    lane.counts.made += 1
+                    batch.append(state)
+            count = min(len(lane.events), most - len(batch), _TURN)
+            batch.extend(lane.events.popleft() for _ in range(count))
+            lane.counts.taken += count
+            if lane.events:
+                self._enqueue(lane)
+            lane.room.set()
+        return batch
+
+    def _lane(self, event: MarketEvent) -> _Lane:
+        name = CLASS_OF[type(event)]
+        key = (name, event.symbol)
+        lane = self._lanes.get(key)
+        if lane is None:
+            lane = self._lanes[key] = _Lane(event.symbol, self.counts[name])
+        return lane
+
+    def _append(self, lane: _Lane, event: MarketEvent) -> None:
+        if self._closed:
+            raise BufferClosed("the buffer is closed")
+        lane.counts.offered += 1
+        lane.events.append(event)
+        self._enqueue(lane)
+
+    def _enqueue(self, lane: _Lane) -> None:
+        if not lane.queued:
+            lane.queued = True
+            self._queue.append(lane)
+        self._ready.set()

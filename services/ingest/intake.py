@@ -1,0 +1,93 @@
+"""Items of one venue's sessions in, each to its place: the buffer, the recovery of trades, the ledger of gaps."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable, Iterable
+from typing import Final
+
+import msgspec
+
+from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent, Trade
+from libs.common.runtime.clock import now_ns
+from services.ingest import metrics
+from services.ingest.buffer import BOOKS, CLASS_OF, Buffer
+from services.ingest.gaps import Gaps
+from services.ingest.recovery import Recovery
+from services.ingest.rejects import Parking
+from services.ingest.venues.venue import Item, Session
+
+_REMEMBERED: Final = 4096
+
+
+class Once:
+    """Lets an event without an id pass once, although two connections bring it while one replaces the other.
+
+    Equal events on one connection are different ones; the n-th of a connection equals the n-th of another.
+    """
+
+    def __init__(self, remembered: int = _REMEMBERED) -> None:
+        self._remembered = remembered
+        self._passed: OrderedDict[Hashable, int] = OrderedDict()
+
+    def admit(self, event: MarketEvent, seen: Counter[Hashable]) -> bool:
+        """Return whether `event` is new; `seen` belongs to the connection that brought it."""
+        key = (type(event).__name__, *_content(event))
+        seen[key] += 1
+        if len(seen) > self._remembered:
+            seen.pop(next(iter(seen)))
+        if seen[key] <= self._passed.get(key, 0):
+            return False
+        self._passed[key] = seen[key]
+        if len(self._passed) > self._remembered:
+            self._passed.popitem(last=False)
+        return True
+
+
+def _content(event: MarketEvent) -> tuple[Hashable, ...]:
+    parts = msgspec.structs.asdict(event)
+    del parts["received_ns"]
+    return tuple(parts.values())
+
+
+class Intake:
+    """What all connections of one venue share."""
+
+    def __init__(self, venue: str, buffer: Buffer, recovery: Recovery, gaps: Gaps, parking: Parking) -> None:
+        self.gaps = gaps
+        self.parking = parking
+        self._venue = venue
+        self._buffer = buffer
+        self._recovery = recovery
+        self._once = Once()
+
+    def books(self, items: Iterable[Item], session: Session) -> list[BookSnapshot]:
+        """Offer the book events of one frame before anything is awaited; return the snapshots among them."""
+        whole: list[BookSnapshot] = []
+        for item in items:
+            if isinstance(item, BookDelta):
+                self._buffer.offer_book(item, session.book)
+            elif isinstance(item, BookSnapshot):
+                self._buffer.offer_book(item, session.book)
+                whole.append(item)
+        return whole
+
+    async def whole(self, snapshot: BookSnapshot) -> None:
+        """Close the hole that `snapshot` ends, if there is one: the whole state was fetched and published."""
+        await self.gaps.closed(snapshot.symbol, BOOKS, to_ns=snapshot.event_ns, now_ns=now_ns(), recovered=True)
+
+    async def event(self, event: MarketEvent, seen: Counter[Hashable]) -> None:
+        """Take anything but a book; waits where the buffer is full."""
+        if isinstance(event, Trade):
+            await self._recovery.offer(event)
+        elif isinstance(event, Gap):
+            await self.gaps.adopt(event)
+        elif self._once.admit(event, seen):
+            await self._buffer.put(event)
+        else:
+            metrics.DUPLICATES.labels(self._venue, CLASS_OF[type(event)]).inc()
+
+    async def interrupted(self, symbol: str, stream: str, *, cause: str, from_ns: int) -> None:
+        """Note that nobody listens to `stream` of `symbol` since `from_ns`."""
+        if stream == "trades":
+            await self._recovery.interrupted(symbol, cause)
+        elif stream in {BOOKS, "liquidations"}:  # a funding rate is a state: the next one replaces it
+            await self.gaps.noticed(symbol, stream, cause=cause, from_ns=from_ns, now_ns=now_ns())

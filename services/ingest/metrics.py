@@ -1,0 +1,66 @@
+"""What ingest counts, for Prometheus."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge
+
+from services.ingest.buffer import Buffer, Counts
+
+_VENUE: Final = ("venue",)
+_STREAM: Final = ("venue", "stream")
+
+FRAMES: Final = Counter("csx_ingest_frames_total", "Frames read from sockets", _VENUE)
+FRAME_BYTES: Final = Counter("csx_ingest_frame_bytes_total", "Payload bytes read from sockets", _VENUE)
+CONNECTS: Final = Counter("csx_ingest_connects_total", "Connections that were opened", _VENUE)
+DISCONNECTS: Final = Counter("csx_ingest_disconnects_total", "Connections that ended, by cause", (*_VENUE, "cause"))
+CONNECTED: Final = Gauge("csx_ingest_connections", "Connections that are open", _VENUE)
+RESYNCS: Final = Counter("csx_ingest_resyncs_total", "Fresh books that sessions asked for", (*_VENUE, "way"))
+REJECTS: Final = Counter("csx_ingest_rejects_total", "Frames or parts that could not be read", (*_VENUE, "reason"))
+REJECTS_UNPARKED: Final = Counter("csx_ingest_rejects_unparked_total", "Rejects that were only counted", _VENUE)
+GAPS: Final = Counter("csx_ingest_gaps_total", "Holes that were noticed", (*_STREAM, "cause"))
+GAPS_CLOSED: Final = Counter("csx_ingest_gaps_closed_total", "Holes whose end is known", (*_STREAM, "recovered"))
+DUPLICATES: Final = Counter("csx_ingest_duplicates_total", "Events dropped because they were published", _STREAM)
+BACKFILLED: Final = Counter("csx_ingest_backfilled_trades_total", "Trades fetched by REST", _VENUE)
+HELD: Final = Gauge("csx_ingest_held_trades", "Live trades that wait for a backfill", _VENUE)
+
+REST_CALLS: Final = Counter("csx_ingest_rest_calls_total", "REST calls, by outcome", (*_VENUE, "outcome"))
+REST_IN_FLIGHT: Final = Gauge("csx_ingest_rest_in_flight", "REST calls under way", _VENUE)
+REST_SHARED: Final = Counter("csx_ingest_rest_shared_total", "REST calls answered by one already in flight", _VENUE)
+
+OFFERED: Final = Counter("csx_ingest_offered_total", "Events offered to the buffer", _STREAM)
+CONFLATED: Final = Counter("csx_ingest_conflated_total", "Book events that a snapshot stands for", _STREAM)
+SYNTHESIZED: Final = Counter("csx_ingest_conflation_snapshots_total", "Snapshots in place of conflated events", _VENUE)
+WAITED: Final = Counter("csx_ingest_waited_total", "Offers that waited for room", _STREAM)
+PENDING: Final = Gauge("csx_ingest_buffer_events", "Events that wait for the publisher", _VENUE)
+PUBLISHED: Final = Counter("csx_ingest_published_total", "Events that the broker acknowledged", _STREAM)
+PUBLISH_FAILURES: Final = Counter("csx_ingest_publish_failures_total", "Batches that were tried again", _VENUE)
+POSITION_FAILURES: Final = Counter("csx_ingest_position_failures_total", "Positions that were not written", _VENUE)
+LAST_EVENT: Final = Gauge(
+    "csx_ingest_last_event_timestamp_seconds",
+    "Venue's time of the newest published event; its age is now - this",
+    _STREAM,
+)
+UNKNOWN_SYMBOLS: Final = Gauge("csx_ingest_unknown_symbols", "Symbols asked for that the venue does not list", _VENUE)
+SYMBOLS: Final = Gauge("csx_ingest_symbols", "Symbols that are followed", _VENUE)
+
+
+class BufferMeter:
+    """Carries a buffer's own counts over to Prometheus; called once a batch, so that an event costs nothing."""
+
+    def __init__(self, venue: str, buffer: Buffer) -> None:
+        self._venue = venue
+        self._buffer = buffer
+        self._seen = {stream: Counts() for stream in buffer.counts}
+
+    def update(self) -> None:
+        """Add what happened since the last call."""
+        for stream, now in self._buffer.counts.items():
+            seen = self._seen[stream]
+            if now.offered == seen.offered and now.taken == seen.taken and now.waited == seen.waited:
+                continue
+            OFFERED.labels(self._venue, stream).inc(now.offered - seen.offered)
+            CONFLATED.labels(self._venue, stream).inc(now.conflated - seen.conflated)
+            WAITED.labels(self._venue, stream).inc(now.waited - seen.waited)
+            SYNTHESIZED.labels(self._venue).inc(now.made - seen.made)
+            self._seen[stream] = Counts(now.offered, now.taken, now.conflated, now.made, now.waited)
+        PENDING.labels(self._venue).set(self._buffer.pending)

@@ -1,0 +1,221 @@
+"""Live trades in, the whole tape out: holes are fetched by REST, merged once, or published as a Gap that stays."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from libs.common.events import SECOND_NS, Origin, Trade
+from libs.common.runtime.clock import now_ns
+from services.ingest import metrics
+from services.ingest.buffer import Buffer
+from services.ingest.gaps import Gaps
+from services.ingest.rest import Rest, RestError
+from services.ingest.tape import HELD, Tape
+from services.ingest.venues.venue import AnswerError, Instrument, Venue
+
+log = logging.getLogger(__name__)
+
+TRADES: Final = "trades"
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """How far a backfill goes."""
+
+    grace_s: float = 0.2
+    """Reordered frames may fill a hole by themselves within this time."""
+    pages: int = 400
+    empty_pages: int = 8
+    """Answers in a row that bring nothing new: the venue's REST side lags behind its sockets, or has lost them."""
+    empty_wait_s: float = 0.5
+    age_s: float = 3600.0
+    """An older hole is not fetched but published as a Gap."""
+    held: int = HELD
+
+
+class _Market:
+    """One symbol: its tape, who may speak for it, and the backfill under way."""
+
+    __slots__ = ("cause", "filling", "fresh", "instrument", "tape", "turn")
+
+    def __init__(self, instrument: Instrument, tape: Tape) -> None:
+        self.instrument = instrument
+        self.tape = tape
+        self.turn = asyncio.Lock()  # a backfill and the live feeds publish one after the other
+        self.filling: asyncio.Task[None] | None = None
+        self.cause = "restart"
+        self.fresh = True  # a connection began: its first trade proves whether something is missing
+
+
+class Recovery:
+    """All trades of one venue pass here, from every connection."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        instruments: Mapping[str, Instrument],
+        rest: Rest,
+        buffer: Buffer,
+        gaps: Gaps,
+        *,
+        origin: Origin = Origin.LIVE,
+        limits: Limits | None = None,
+        consecutive: bool = True,
+        unfilled: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        """`instruments` by canonical symbol; `unfilled(symbol, from_ns, to_ns)` hears of each hole that stays."""
+        self._venue = venue
+        self._rest = rest
+        self._buffer = buffer
+        self._gaps = gaps
+        self._origin = origin
+        self._limits = limits or Limits()
+        self._unfilled = unfilled
+        self._markets = {
+            symbol: _Market(instrument, Tape(venue.trade_order, consecutive=consecutive, limit=self._limits.held))
+            for symbol, instrument in instruments.items()
+        }
+
+    def resume(self, symbol: str, trade_id: str, event_ns: int) -> None:
+        """Continue behind the last trade that an earlier run has published."""
+        if market := self._markets.get(symbol):
+            market.tape.resume(trade_id, event_ns)
+
+    @property
+    def filling(self) -> list[str]:
+        """Symbols whose holes are being fetched."""
+        return [symbol for symbol, market in self._markets.items() if market.filling]
+
+    @property
+    def held(self) -> int:
+        """Live trades that wait for a backfill."""
+        return sum(market.tape.held for market in self._markets.values())
+
+    async def interrupted(self, symbol: str, cause: str) -> None:
+        """Note that trades of `symbol` may be missing from now on; publishes the open Gap."""
+        market = self._markets[symbol]
+        market.tape.interrupted()
+        market.fresh = True
+        market.cause = cause
+        if last := market.tape.last:
+            await self._gaps.noticed(symbol, TRADES, cause=cause, from_ns=last.event_ns, now_ns=now_ns())
+
+    async def offer(self, trade: Trade) -> None:
+        """Take a live trade; it is published now, or when what lies before it is."""
+        market = self._markets.get(trade.symbol)
+        if market is None:
+            await self._buffer.put(trade)
+            return
+        async with market.turn:
+            tape = market.tape
+            duplicates = tape.duplicates
+            try:
+                ready = tape.offer(trade)
+            except ValueError:  # an id without a place in the order can be published, not recovered
+                await self._buffer.put(trade)
+                return
+            if tape.duplicates != duplicates:
+                metrics.DUPLICATES.labels(self._venue.name, TRADES).inc()
+            if tape.full:
+                await self._give_up(trade.symbol, market, f"more than {self._limits.held} live trades wait behind it")
+            elif tape.held:
+                self._fill(trade.symbol, market)
+            elif ready and market.fresh:
+                await self._joined(trade.symbol, market, ready[0].event_ns)
+            for one in ready:
+                await self._buffer.put(one)
+
+    async def stop(self) -> None:
+        """Cancel the backfills; the next start fetches what they would have."""
+        tasks = [market.filling for market in self._markets.values() if market.filling]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _joined(self, symbol: str, market: _Market, to_ns: int) -> None:
+        market.fresh = False
+        market.cause = "sequence"
+        await self._gaps.closed(symbol, TRADES, to_ns=to_ns, now_ns=now_ns(), recovered=True)
+
+    def _fill(self, symbol: str, market: _Market) -> None:
+        if market.filling is None:
+            market.filling = asyncio.create_task(self._backfill(symbol, market), name=f"backfill {symbol}")
+            market.filling.add_done_callback(lambda task: self._filled(symbol, market, task))
+
+    def _filled(self, symbol: str, market: _Market, task: asyncio.Task[None]) -> None:
+        market.filling = None
+        if task.cancelled():
+            return
+        if fault := task.exception():
+            log.error("backfill broke", extra={"venue": self._venue.name, "symbol": symbol}, exc_info=fault)
+        if market.tape.held:  # a new hole opened while the task ended
+            self._fill(symbol, market)
+
+    async def _backfill(self, symbol: str, market: _Market) -> None:
+        await asyncio.sleep(self._limits.grace_s)
+        until_ns = 0
+        while (hole := market.tape.hole) is not None:
+            until_ns = hole.until.event_ns
+            await self._gaps.noticed(
+                symbol,
+                TRADES,
+                cause=market.cause,
+                from_ns=hole.after.event_ns,
+                now_ns=now_ns(),
+                first_missing=str(hole.after.order + 1),
+                last_missing=str(hole.until.order - 1),
+            )
+            if (reason := await self._pages(market)) is not None:
+                async with market.turn:
+                    await self._give_up(symbol, market, reason)
+        async with market.turn:
+            if market.tape.hole is None:
+                await self._joined(symbol, market, until_ns)
+
+    async def _give_up(self, symbol: str, market: _Market, reason: str) -> None:
+        hole = market.tape.hole
+        if hole is None:
+            return
+        log.warning(
+            "trades are missing for good",
+            extra={"venue": self._venue.name, "symbol": symbol, "after": hole.after.trade_id, "reason": reason},
+        )
+        await self._gaps.lost(symbol, TRADES, to_ns=hole.until.event_ns, now_ns=now_ns())
+        for trade in market.tape.release():
+            await self._buffer.put(trade)
+        market.fresh = False
+        market.cause = "sequence"
+        if self._unfilled:
+            self._unfilled(symbol, hole.after.event_ns, hole.until.event_ns)
+
+    async def _pages(self, market: _Market) -> str | None:
+        """Fetch until the hole is filled; return None, or why that is impossible."""
+        empty = 0
+        for _ in range(self._limits.pages):
+            hole = market.tape.hole
+            if hole is None:
+                return None
+            age_s = (hole.until.event_ns - hole.after.event_ns) / SECOND_NS
+            if age_s > self._limits.age_s:
+                return f"it is {age_s:.0f} s long"
+            try:
+                page = await self._page(market.instrument, hole.after.trade_id)
+            except (RestError, AnswerError) as e:
+                return str(e)
+            async with market.turn:
+                before = market.tape.last
+                metrics.BACKFILLED.labels(self._venue.name).inc(len(page))
+                for trade in market.tape.merge(page):
+                    await self._buffer.put(trade)
+            empty = empty + 1 if market.tape.last == before else 0
+            if empty >= self._limits.empty_pages:
+                return f"the venue has nothing after {hole.after.trade_id}"
+            if empty:
+                await asyncio.sleep(self._limits.empty_wait_s)
+        return f"the hole is longer than {self._limits.pages} pages"
+
+    async def _page(self, instrument: Instrument, after_id: str) -> list[Trade]:
+        body = await self._rest.fetch(self._venue.trades_request(instrument, after_id))
+        return self._venue.trades(instrument, after_id, body, now_ns(), self._origin)
