@@ -74,3 +74,31 @@ async def fresh_redis_url(redis_url: str) -> str:
     await client.flushall()
     await client.aclose()
     return redis_url
+
+
+@pytest.fixture(scope="session")
+def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of an embedded broker that lives as long as the session and creates topics by itself."""
+    from deploy.local.broker.launch import EmbeddedBroker
+    from deploy.local.children import free_port
+
+    server = EmbeddedBroker(options=["--auto-create"])
+    yield server.start(tmp_path_factory.mktemp("broker"), free_port())
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of a real Apache Kafka; skips without jars or a JVM, fails if CSX_REQUIRE_NATIVE=1."""
+    from deploy.local.children import ChildError, free_port
+    from deploy.local.kafka import ApacheKafka
+
+    server = ApacheKafka(settings={"auto.create.topics.enable": "true"})
+    try:
+        address = server.start(tmp_path_factory.mktemp("kafka"), free_port())
+    except ChildError as e:
+        if os.environ.get("CSX_REQUIRE_NATIVE") == "1":
+            raise
+        pytest.skip(f"no Apache Kafka here: {e}")
+    yield address
+    server.stop()

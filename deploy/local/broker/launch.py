@@ -11,54 +11,45 @@ _ROOT: Final = Path(__file__).resolve().parents[3]
 
 
 class EmbeddedBroker:
-    """`python -m deploy.local.broker` on loopback. `output` gets its log, `options` its further flags."""
+    """`python -m deploy.local.broker` on loopback, with further flags as `options`; it dies with this process."""
 
-    def __init__(self, output: Path | Callable[[str], None], options: Sequence[str] = ()) -> None:
+    def __init__(self, output: Path | Callable[[str], None] | None = None, *, options: Sequence[str] = ()) -> None:
         self._output = output
         self._options = tuple(options)
         self._child: Child | None = None
 
     @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._running().pid
+    def child(self) -> Child:
+        """The broker's process."""
+        assert self._child is not None, "start it first"
+        return self._child
 
     @property
-    def alive(self) -> bool:
-        """Whether it was started and has not exited."""
-        return self._child is not None and self._child.alive
+    def pid(self) -> int:
+        """The process id."""
+        return self.child.pid
 
-    def start(self, data_dir: Path, port: int, *, deadline_s: float = 20.0) -> None:
-        """Start it and return when it accepts connections.
+    def start(self, data_dir: Path, port: int, *, deadline_s: float = 20.0) -> str:
+        """Start on `data_dir/broker`; return the bootstrap address once it accepts connections.
 
         Raises:
-            ChildError: the port is taken, or it died, or the deadline passed; nothing is left running.
+            ChildError: the port is taken, it died, or the deadline passed; nothing is left running.
         """
         if is_open(port):
             raise ChildError(f"port {port} is taken: stop what listens there, or choose another")
-        command = [
-            sys.executable,
-            "-m",
-            "deploy.local.broker",
-            "--port",
-            str(port),
-            "--data-dir",
-            str(data_dir.resolve()),
-        ]
-        child = Child("broker", [*command, *self._options], output=self._output, cwd=_ROOT)
-        child.start()
+        home = data_dir.absolute() / "broker"
+        home.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "deploy.local.broker", "--port", str(port), "--data-dir", str(home)]
+        output = self._output or data_dir.absolute() / "broker.log"
+        self._child = Child("broker", [*command, *self._options], output=output, cwd=_ROOT)
+        self._child.start()
         try:
-            child.wait_reachable(port, deadline_s=deadline_s)
+            self._child.wait_reachable(port, deadline_s=deadline_s)
         except ChildError:
-            child.stop()
+            self.stop()
             raise
-        self._child = child
+        return f"127.0.0.1:{port}"
 
     def stop(self) -> int | None:
         """Stop it, synced; return its exit code, None if it was never started."""
         return None if self._child is None else self._child.stop()
-
-    def _running(self) -> Child:
-        if self._child is None:
-            raise ChildError("the broker was not started")
-        return self._child
