@@ -12,8 +12,8 @@ from services.alerts.policy import markup, numbers
 from services.alerts.policy.markup import Piece, bold, code, data, join
 
 _BANNERS: Final = {
-    Origin.SIMULATED: "SIMULATED market: invented prices, for trying out",
-    Origin.RECORDED: "RECORDED market: replayed from the past, not now",
+    Origin.SIMULATED: "SIMULATED: invented prices",
+    Origin.RECORDED: "RECORDED: replayed from the past",
 }
 _ARROWS: Final = {Direction.LONG: "▲", Direction.SHORT: "▼", Direction.NEUTRAL: "■"}
 

@@ -88,7 +88,7 @@ def verdict(origin: Origin = Origin.SIMULATED, **changes: Any) -> Verdict:
 
 def test_the_message_says_everything_and_nothing_else():
     assert render(verdict()).text.splitlines() == [
-        "SIMULATED market: invented prices, for trying out",
+        "SIMULATED: invented prices",
         "▲ STRONG BUY BTC-USDT-PERP (long)",
         "binance-usdm, 5m bars, score +0.62, confidence 0.58",
         "Probability: unproven",
@@ -112,7 +112,7 @@ def test_the_message_says_everything_and_nothing_else():
 
 def test_markup_is_ours_and_data_is_escaped():
     html = render(verdict(symbol="<b>&\"'")).html
-    assert "<b>SIMULATED market: invented prices, for trying out</b>" in html
+    assert "<b>SIMULATED: invented prices</b>" in html
     assert "<b>▲ STRONG BUY &lt;b&gt;&amp;&quot;&#x27; (long)</b>" in html
     assert "Wrong if: a close below 61,050 &amp; &lt;no&gt; reclaim" in html
     assert "Signal <code>sig-1</code>" in html
@@ -121,8 +121,8 @@ def test_markup_is_ours_and_data_is_escaped():
 @pytest.mark.parametrize(
     ("origin", "first"),
     [
-        (Origin.SIMULATED, "SIMULATED market: invented prices, for trying out"),
-        (Origin.RECORDED, "RECORDED market: replayed from the past, not now"),
+        (Origin.SIMULATED, "SIMULATED: invented prices"),
+        (Origin.RECORDED, "RECORDED: replayed from the past"),
         (Origin.LIVE, "▲ STRONG BUY BTC-USDT-PERP (long)"),
     ],
 )
