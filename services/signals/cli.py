@@ -1,0 +1,92 @@
+"""`csx signals`: events or candles in, candles, readings, signals and indicators out, as NDJSON; no broker."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+import typer
+
+from libs.common.bus.codec import CodecError, decode_lines
+from libs.common.events import Candle, MarketEvent, Timeframe
+from libs.common.runtime.console import closed_pipe, emit, flush
+from libs.common.runtime.errors import InputError
+from services.signals.candle_files import read_bars
+from services.signals.engine.config import EngineConfig
+from services.signals.engine.engine import Engine
+from services.signals.engine.indicators import Indicators
+
+app = typer.Typer(help="Signals: the engine, without a broker.", no_args_is_help=True)
+
+_ALL: Final = ",".join(Timeframe)
+
+_Events = Annotated[str, typer.Argument(metavar="FILE", help="NDJSON of market events; - is standard input.")]
+_Timeframes = Annotated[str, typer.Option(help=f"Comma-separated, of {_ALL}.")]
+
+
+@app.command()
+def candles(file: _Events = "-", timeframes: _Timeframes = _ALL) -> None:
+    """Print every closed candle that the trades make."""
+    engine = Engine(EngineConfig(timeframes=_parse(timeframes)))
+    try:
+        for event in _market_events(file):
+            for output in engine.apply(event):
+                if isinstance(output, Candle):
+                    emit(output)
+        flush()
+    except BrokenPipeError:
+        closed_pipe()
+
+
+@app.command()
+def replay(file: _Events = "-", timeframes: _Timeframes = _ALL) -> None:
+    """Print every reading and signal, abstentions with their causes included."""
+    engine = Engine(EngineConfig(timeframes=_parse(timeframes)))
+    try:
+        for event in _market_events(file):
+            for output in engine.apply(event):
+                if not isinstance(output, Candle):
+                    emit(output)
+        flush()
+    except BrokenPipeError:
+        closed_pipe()
+
+
+@app.command()
+def indicators(
+    candles: Annotated[Path, typer.Option(help="File of candles: .csv, .csv.gz, .parquet or .feather.")],
+    timeframe: Annotated[str, typer.Option(help=f"One of {_ALL}; a finer file is re-aggregated.")],
+) -> None:
+    """Print every indicator's value at each closed bar; null until it is warm, anew after a hole."""
+    (wanted,) = _parse(timeframe, most=1)
+    state, last_ns = Indicators(), None
+    try:
+        for bar in read_bars(candles, wanted):
+            if last_ns is not None and bar.open_ns != last_ns + wanted.ns:
+                state = Indicators()
+            last_ns = bar.open_ns
+            emit(msgspec.json.encode(state.add(bar)))
+        flush()
+    except BrokenPipeError:
+        closed_pipe()
+
+
+def _parse(words: str, most: int = len(Timeframe)) -> tuple[Timeframe, ...]:
+    """Return the timeframes named in `words`, shortest first, each once."""
+    wanted = {word.strip() for word in words.split(",")}
+    unknown = sorted(wanted - set(Timeframe))
+    if unknown or len(wanted) > most:
+        raise InputError(f"unknown timeframe {', '.join(unknown) or words!r}: choose of {_ALL}")
+    return tuple(timeframe for timeframe in Timeframe if timeframe in wanted)
+
+
+def _market_events(file: str) -> Iterator[MarketEvent]:
+    """Yield the market events of an NDJSON file; other events are passed over."""
+    try:
+        with sys.stdin.buffer if file == "-" else Path(file).open("rb") as lines:
+            for event in decode_lines(lines):
+                if isinstance(event, MarketEvent):
+                    yield event
+    except (OSError, CodecError) as e:
+        raise InputError(f"{file}: {e}") from e
