@@ -98,5 +98,5 @@ def test_a_newer_writers_field_is_ignored_and_a_wrong_type_is_not():
 
 def test_lines_are_counted_from_one_and_empty_ones_pass():
     assert list(decode_lines([encode(TRADE) + b"\n", b"\n"])) == [TRADE]
-    with pytest.raises(CodecError, match="^line 2: "):
+    with pytest.raises(CodecError, match=r"^line 2: "):
         list(decode_lines([encode(TRADE), b"{"]))
