@@ -10,3 +10,5 @@ VENUES: Final = {
     "okx": Okx,
 }
 """Makes of venues; each takes `ws_url` and `rest_url`, and options of its own."""
+
+__all__ = ["VENUES", "BinanceUsdm", "Okx"]

@@ -152,7 +152,7 @@ class BinanceUsdm(Venue):
         """Read a page; the venue lists the oldest first."""
         rows: list[_AggTrade] | list[_SingleTrade]
         try:
-            if self._trade_channel == "trade":
+            if self._trade_channel == "trade":  # noqa: SIM108 - a ternary would lose the row types
                 rows = _decode_single_trades(body)
             else:
                 rows = _decode_agg_trades(body)

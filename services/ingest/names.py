@@ -1,0 +1,81 @@
+"""Instruments read from their names alone: for recordings that came without the venue's catalogue, never for live data.
+
+What a name does not say stays unknown: price and size steps are NaN here, and an OKX contract is refused, because
+its size in base units cannot be computed without its face value.
+"""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias
+
+from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
+from services.ingest.venues.venue import Instrument
+
+USDM_QUOTES: Final = ("USDT", "USDC", "BUSD", "BTC")
+"""Every asset that USD-M contracts have been quoted in; sizes there are base units, so a name is enough."""
+_USDM: Final = re.compile(rf"(?P<base>[^\s_]+?)(?P<quote>{'|'.join(USDM_QUOTES)})(?:_(?P<day>\d{{6}}))?")
+
+Derive: TypeAlias = Callable[[str], Instrument | None]
+
+
+class NamedInstruments(Mapping[str, Instrument]):
+    """A catalogue that knows what it was told, and derives the rest where the name allows."""
+
+    def __init__(self, derive: Derive) -> None:
+        self._derive = derive
+        self._known: dict[str, Instrument] = {}
+
+    def learn(self, instruments: Mapping[str, Instrument]) -> None:
+        """Take a part of the venue's own catalogue; it wins over any name."""
+        self._known.update(instruments)
+
+    def __getitem__(self, native: str) -> Instrument:
+        """Return the instrument; KeyError where neither catalogue nor name tell."""
+        instrument = self._known.get(native) or self._derive(native)
+        if instrument is None:
+            raise KeyError(native)
+        self._known[native] = instrument
+        return instrument
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield what is known by now."""
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        """Count what is known by now."""
+        return len(self._known)
+
+
+def binance_usdm(native: str) -> Instrument | None:
+    """Return a perpetual (`BTCUSDT`) or dated future (`BTCBUSD_210129`)."""
+    found = _USDM.fullmatch(native)
+    if not found:
+        return None
+    day = found["day"]
+    try:
+        if day is None:
+            return _instrument(native, perpetual(found["base"], found["quote"]))
+        expiry = dt.date(2000 + int(day[:2]), int(day[2:4]), int(day[4:]))
+        return _instrument(native, future(found["base"], found["quote"], expiry))
+    except (SymbolError, ValueError):
+        return None
+
+
+def okx(native: str) -> Instrument | None:
+    """Return a spot pair (`BTC-USDT`): its dash is the venue's own, and its sizes are base units."""
+    parts = native.split("-")
+    if len(parts) != 2:
+        return None
+    try:
+        return _instrument(native, spot(*parts))
+    except SymbolError:
+        return None
+
+
+def _instrument(native: str, kind: Symbol) -> Instrument:
+    return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan)
+
+
+NAMES: Final[dict[str, Derive]] = {"binance-usdm": binance_usdm, "okx": okx}

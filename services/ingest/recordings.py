@@ -1,0 +1,191 @@
+"""Recordings made by other programs: files in, the frames they hold out, one at a time.
+
+| format | line |
+|---|---|
+| cryptofeed 1 | `<seconds>: <frame>`, `<wss url> <-> <seconds>`, `<wss url> <- <seconds>: <sent>`, `<https url> -> <seconds>: <body>` |
+| cryptofeed 2 | JSON objects with `t`, `conn`, `ts`, `data`; the first is a header |
+| hftbacktest | `<nanoseconds or microseconds> <frame>`; a bare depth answer stands between the frames |
+| FastMM | `<monotonic nanoseconds><tab><frame>`: no wall clock, so `received_ns` is 0 |
+| plain | one frame a line, `received_ns` is 0 |
+
+Each may be packed with gzip or zstandard; the first bytes tell.
+"""  # noqa: E501 - a table row is one line
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import msgspec
+import zstandard
+from msgspec import Raw, Struct
+
+from libs.common.events import SECOND_NS
+from libs.common.runtime.errors import InputError
+
+LINE_LIMIT: Final = 32 * 1024 * 1024
+"""Bytes; the rest of a longer line is passed over, its beginning is a frame that is too long to be read."""
+_STAMPED: Final = re.compile(rb"(\d{1,20})(\.\d+)?(: |[ \t])(.*)", re.DOTALL)
+_URL: Final = re.compile(rb"((?:wss?|https?)://\S+) (<->|<-|->) (\d+(?:\.\d+)?)(?:: (.*))?", re.DOTALL)
+_DEPTH_ANSWER: Final = re.compile(rb'\{\s*"lastUpdateId"')
+_DAMAGED: Final = (OSError, EOFError, zlib.error, zstandard.ZstdError)
+
+
+@unique
+class FrameKind(StrEnum):
+    """What a recorded line was."""
+
+    RECEIVED = "ws"
+    ANSWER = "rest"
+    SENT = "sent"
+    CONNECTED = "connect"
+
+
+class Frame(Struct, frozen=True, kw_only=True):
+    """One recorded line."""
+
+    received_ns: int
+    """By the recorder's wall clock; 0 where it kept none."""
+    kind: FrameKind
+    data: bytes = b""
+    connection: str = ""
+    url: str = ""
+    """Of an answer; empty where the recording does not say."""
+
+
+class _Entry(Struct):
+    kind: str = msgspec.field(name="t")
+    connection: str = msgspec.field(name="conn", default="")
+    seconds: Raw = msgspec.field(name="ts", default_factory=Raw)
+    url: str = ""
+    data: str = ""
+
+
+_decode_entry = msgspec.json.Decoder(_Entry).decode
+_ENTRY_KINDS: Final = {
+    "recv": FrameKind.RECEIVED,
+    "http": FrameKind.ANSWER,
+    "send": FrameKind.SENT,
+    "connect": FrameKind.CONNECTED,
+}
+
+
+def read(path: Path) -> Iterator[Frame]:
+    """Yield the frames of a recording in the order of the file; a line of no known form is a frame as it stands.
+
+    Raises:
+        InputError: the file cannot be opened or unpacked; what lies before the damage has been yielded.
+    """
+    try:
+        with path.open("rb") as file:
+            yield from _frames(_unpacked(file), path.name)
+    except _DAMAGED as e:
+        raise InputError(f"{path}: {e}") from e
+
+
+def _unpacked(file: BinaryIO) -> BinaryIO:
+    magic = file.read(4)
+    file.seek(0)
+    if magic.startswith(b"\x1f\x8b"):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+    if magic == b"\x28\xb5\x2f\xfd":
+        return cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+    return file
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines, none longer than the limit."""
+    rest = b""
+    while chunk := file.read(1 << 20):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+        while len(rest) > LINE_LIMIT:
+            yield rest
+            rest = _after_line(file)
+    yield rest
+
+
+def _after_line(file: BinaryIO) -> bytes:
+    """Pass over the rest of a line; return what was read behind it."""
+    while chunk := file.read(1 << 20):
+        _, newline, behind = chunk.partition(b"\n")
+        if newline:
+            return behind
+    return b""
+
+
+def _frames(file: BinaryIO, name: str) -> Iterator[Frame]:
+    entries = False
+    for number, raw in enumerate(_lines(file)):
+        line = raw.rstrip(b"\r")
+        if not line.strip():
+            continue
+        if number == 0 and line.startswith(b'{"t":"header"'):
+            entries = True
+            continue
+        frame = _entry(line) if entries else _line(line, name)
+        if frame:
+            yield frame
+
+
+def _line(line: bytes, name: str) -> Frame | None:
+    if stamped := _STAMPED.fullmatch(line):
+        whole, fraction, separator, data = stamped.groups()
+        if fraction or separator == b": ":
+            return _received(_seconds_ns(whole + (fraction or b"")), data, connection=name)
+        return _received(_wall_ns(int(whole), monotonic=separator == b"\t"), data)
+    if said := _URL.fullmatch(line):
+        url, arrow, seconds, data = said.groups()
+        kind = {b"<->": FrameKind.CONNECTED, b"<-": FrameKind.SENT, b"->": FrameKind.ANSWER}[arrow]
+        return Frame(
+            received_ns=_seconds_ns(seconds),
+            kind=kind,
+            data=data or b"",
+            connection=name,
+            url=url.decode(errors="replace"),
+        )
+    if line.startswith(b"configuration: "):
+        return None
+    return _received(0, line)
+
+
+def _received(received_ns: int, data: bytes, connection: str = "") -> Frame:
+    kind = FrameKind.ANSWER if _DEPTH_ANSWER.match(data) else FrameKind.RECEIVED
+    return Frame(received_ns=received_ns, kind=kind, data=data, connection=connection)
+
+
+def _entry(line: bytes) -> Frame | None:
+    try:
+        entry = _decode_entry(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _received(0, line)
+    kind = _ENTRY_KINDS.get(entry.kind)
+    if kind is None:
+        return None
+    return Frame(
+        received_ns=_seconds_ns(bytes(entry.seconds)),
+        kind=kind,
+        data=entry.data.encode(errors="surrogatepass"),
+        connection=entry.connection,
+        url=entry.url,
+    )
+
+
+def _seconds_ns(text: bytes) -> int:
+    """Return decimal seconds as nanoseconds, exactly; 0 where the text is no time."""
+    whole, _, fraction = text.partition(b".")
+    if not (whole + fraction).isdigit() or len(whole) > 10:
+        return 0
+    return int(whole) * SECOND_NS + int(fraction[:9].ljust(9, b"0"))
+
+
+def _wall_ns(stamp: int, *, monotonic: bool) -> int:
+    """Return a stamp of unknown unit as nanoseconds since the epoch; its size tells, 0 says that it is none."""
+    if 10**18 <= stamp < 10**19 // 2:
+        return stamp
+    if monotonic or not 10**15 <= stamp < 10**16 // 2:
+        return 0
+    return stamp * 1_000
