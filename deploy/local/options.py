@@ -1,0 +1,159 @@
+"""What `csx up` was asked for: words of the command line in, a checked request out. Pure."""
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum, unique
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from libs.common.events.symbols import SymbolError, parse
+from libs.common.runtime.errors import InputError
+
+VENUES: Final = ("binance-usdm", "okx")
+DEFAULT_SYMBOLS: Final[dict[str, tuple[str, ...]]] = {
+    "binance-usdm": ("BTC-USDT-PERP", "ETH-USDT-PERP", "SOL-USDT-PERP"),
+    "okx": ("BTC-USDT-PERP", "BTC-USDT"),
+}
+"""What is watched when nobody says what."""
+
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+_ADDRESS: Final = re.compile(r"[^\s,:/]+:\d{1,5}(?:,[^\s,:/]+:\d{1,5})*")
+
+
+@unique
+class Feed(StrEnum):
+    """Where the market comes from."""
+
+    SANDBOX = "sandbox"
+    LIVE = "live"
+    FILES = "files"
+
+    @property
+    def origin(self) -> str:
+        """The `origin` that every event of this feed carries."""
+        return {"sandbox": "simulated", "live": "live", "files": "recorded"}[self.value]
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One `csx up`, checked."""
+
+    feed: Feed
+    files: tuple[Path, ...] = ()
+    markets: dict[str, tuple[str, ...]]
+    """Symbols by venue."""
+    speed: float = 1.0
+    port: int = 8080
+    broker: str = "embedded"
+    """`embedded`, `native`, or the host:port of a broker that runs already."""
+    seconds: float | None = None
+    """Stop after so long; None: until told."""
+    fresh: bool = False
+    data_dir: Path = Path(".csx")
+    seed: int = 1
+    own_bot: bool = False
+    """Alerts go to people through a bot of their own, which only signals of a live market may."""
+
+
+def request(
+    *,
+    feeds: Sequence[str],
+    venue: str | None,
+    symbols: str | None,
+    speed: float,
+    port: int,
+    broker: str,
+    lasting: str | None,
+    fresh: bool,
+    data_dir: Path,
+    seed: int,
+    own_bot: bool,
+) -> Request:
+    """Check the words of the command line.
+
+    Raises:
+        InputError: a word cannot be understood, or two contradict each other; the message names the option.
+    """
+    feed, files = _feed(feeds)
+    if speed <= 0:
+        raise InputError("--speed: must be more than 0")
+    if not 1 <= port <= 65535:
+        raise InputError(f"--port: {port} is no port")
+    return Request(
+        feed=feed,
+        files=files,
+        markets=_markets(feed, files, venue, symbols),
+        speed=speed,
+        port=port,
+        broker=_broker(broker),
+        seconds=None if lasting is None else duration(lasting),
+        fresh=fresh,
+        data_dir=data_dir,
+        seed=seed,
+        own_bot=own_bot and feed is Feed.LIVE,
+    )
+
+
+def duration(text: str) -> float:
+    """Return the seconds of `60`, `60s`, `5m`, `2h`.
+
+    Raises:
+        InputError: another form.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise InputError(f"--for: {text!r} is no duration: write 90s, 5m or 2h")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def venue_of(path: Path) -> str | None:
+    """Return the venue whose name a folder of `path` carries (`.../binance_usdm/day.gz`); None where none does."""
+    for folder in reversed(path.absolute().parent.parts):
+        name = folder.replace("_", "-")
+        if name in VENUES:
+            return name
+    return None
+
+
+def _feed(words: Sequence[str]) -> tuple[Feed, tuple[Path, ...]]:
+    named = [Feed(word) for word in words if word in {"sandbox", "live"}]
+    files = tuple(Path(word) for word in words if word not in {"sandbox", "live"})
+    if len(named) + bool(files) > 1:
+        raise InputError("--feed: choose one of sandbox, live or recordings")
+    if not files:
+        return (named[0] if named else Feed.SANDBOX), ()
+    for path in files:
+        if not path.is_file():
+            raise InputError(f"--feed: {path} is neither sandbox, nor live, nor a file")
+    return Feed.FILES, tuple(path.absolute() for path in files)
+
+
+def _markets(feed: Feed, files: Sequence[Path], venue: str | None, symbols: str | None) -> dict[str, tuple[str, ...]]:
+    if venue is not None and venue not in VENUES:
+        raise InputError(f"--venue: {venue!r} is unknown, there are {', '.join(VENUES)}")
+    chosen = _symbols(symbols)
+    if feed is Feed.FILES:
+        found = venue or venue_of(files[0])
+        if found is None:
+            raise InputError(f"--venue: say whose recording {files[0].name} is, one of {', '.join(VENUES)}")
+        return {found: chosen}
+    venues = (venue,) if venue else VENUES
+    return {name: chosen or DEFAULT_SYMBOLS[name] for name in venues}
+
+
+def _symbols(text: str | None) -> tuple[str, ...]:
+    words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    for word in words:
+        try:
+            parse(word)
+        except SymbolError as e:
+            raise InputError(f"--symbols: {e}") from e
+    return words
+
+
+def _broker(text: str) -> str:
+    if text in {"embedded", "native"} or _ADDRESS.fullmatch(text):
+        return text
+    raise InputError(f"--broker: {text!r} is neither embedded, nor native, nor host:port")

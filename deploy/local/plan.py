@@ -1,0 +1,145 @@
+"""Which processes make the system: a request and where things are in, commands with their environment out. Pure."""
+
+import sys
+from typing import Final
+
+from msgspec import Struct
+
+from deploy.local.options import Feed, Request
+
+HOST: Final = "127.0.0.1"
+CHAT: Final = "1000"
+"""The chat of the fake Telegram that hears of every signal."""
+
+
+class Ready(Struct, frozen=True, kw_only=True):
+    """When a process serves: all ports accept connections, and `path` of the first one answers 200 if there is one."""
+
+    ports: tuple[int, ...]
+    path: str | None = None
+
+
+class Spec(Struct, frozen=True, kw_only=True):
+    """One process."""
+
+    name: str
+    command: tuple[str, ...]
+    env: dict[str, str] = {}
+    """Added to the environment of `csx up`."""
+    ready: Ready
+    after: tuple[str, ...] = ()
+    """Started when all of these serve."""
+    service: bool = False
+    """One of ours: it gets its full time to stop, before everything that it needs."""
+
+
+class Wiring(Struct, frozen=True, kw_only=True):
+    """Where everything is, and what opens it."""
+
+    bootstrap: str
+    postgres_dsn: str
+    redis_url: str
+    ports: dict[str, int]
+    """By name of the process; `<name>.health` for the side port of a service."""
+    telegram_token: str
+    telegram_url: str
+    chats: str
+    gateway_key: str | None
+    """None: the gateway asks nobody for a key, which it does for the sandbox feed only."""
+
+
+def names(request: Request) -> tuple[str, ...]:
+    """Return the processes of `request`, those first that others need."""
+    broker = ("broker",) if request.broker in {"embedded", "native"} else ()
+    exchange = () if request.feed is Feed.LIVE else ("exchange",)
+    telegram = () if request.own_bot else ("telegram",)
+    return (*broker, "postgres", "valkey", *exchange, *telegram, *services(request))
+
+
+def services(request: Request) -> tuple[str, ...]:
+    """Return the names of our services."""
+    return (*(f"ingest-{venue}" for venue in request.markets), "signals", "alerts", "gateway")
+
+
+def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
+    """Return every process but the broker and the stores, which have files of their own."""
+    helpers = [] if request.own_bot else [_telegram(wiring)]
+    if request.feed is not Feed.LIVE:
+        helpers.append(_exchange(request, wiring))
+    needs = tuple(name for name in names(request) if name not in services(request))
+    shared = {
+        "CSX_KAFKA_BOOTSTRAP": wiring.bootstrap,
+        "CSX_POSTGRES_DSN": wiring.postgres_dsn,
+        "CSX_REDIS_URL": wiring.redis_url,
+        "CSX_HEALTH_HOST": HOST,
+        "CSX_LOG_FORMAT": "json",
+        "CSX_ENVIRONMENT": "local",
+    }
+    own = {f"ingest-{venue}": _ingest(venue, request, wiring) for venue in request.markets}
+    own |= {"signals": {}, "alerts": _alerts(wiring), "gateway": _gateway(request, wiring)}
+    return (
+        *helpers,
+        *(
+            Spec(
+                name=name,
+                command=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
+                env=shared | {"CSX_HEALTH_PORT": str(wiring.ports[f"{name}.health"])} | env,
+                ready=Ready(
+                    ports=(wiring.ports[f"{name}.health"], *((request.port,) if name == "gateway" else ())),
+                    path="/readyz",
+                ),
+                after=(*needs, "topics"),
+                service=True,
+            )
+            for name, env in own.items()
+        ),
+    )
+
+
+def _exchange(request: Request, wiring: Wiring) -> Spec:
+    port = wiring.ports["exchange"]
+    command = [sys.executable, "-m", "deploy.local.sandbox", "--port", str(port)]
+    if request.feed is Feed.FILES:
+        for path in request.files:
+            command += ["--recording", str(path)]
+        command += ["--venue", next(iter(request.markets)), "--speed", f"{request.speed:g}"]
+    else:
+        command += ["--seed", str(request.seed)]
+    return Spec(name="exchange", command=tuple(command), ready=Ready(ports=(port,)))
+
+
+def _telegram(wiring: Wiring) -> Spec:
+    port = wiring.ports["telegram"]
+    token = wiring.telegram_token
+    command = (sys.executable, "-m", "deploy.local.sandbox.telegram", "--port", str(port), "--token", token)
+    return Spec(name="telegram", command=command, ready=Ready(ports=(port,)))
+
+
+def _ingest(venue: str, request: Request, wiring: Wiring) -> dict[str, str]:
+    env = {
+        "CSX_INGEST_VENUE": venue,
+        "CSX_INGEST_SYMBOLS": ",".join(request.markets[venue]),
+        "CSX_INGEST_ORIGIN": request.feed.origin,
+    }
+    if request.feed is not Feed.LIVE:
+        port = wiring.ports["exchange"]
+        env["CSX_INGEST_WS_URL"] = f"ws://{HOST}:{port}/{venue}"
+        env["CSX_INGEST_REST_URL"] = f"http://{HOST}:{port}/{venue}"
+    if request.feed is Feed.FILES and venue == "binance-usdm":
+        env["CSX_INGEST_TRADE_CHANNEL"] = "trade"  # recordings carry single trades, the live feed aggregates
+    return env
+
+
+def _alerts(wiring: Wiring) -> dict[str, str]:
+    return {
+        "CSX_ALERTS_TELEGRAM_URL": wiring.telegram_url,
+        "CSX_ALERTS_TELEGRAM_TOKEN": wiring.telegram_token,
+        "CSX_ALERTS_CHATS": wiring.chats,
+    }
+
+
+def _gateway(request: Request, wiring: Wiring) -> dict[str, str]:
+    env = {"CSX_GATEWAY_PORT": str(request.port)}
+    if wiring.gateway_key is None:
+        return env | {"CSX_GATEWAY_ANONYMOUS": "true", "CSX_GATEWAY_FEED": str(Feed.SANDBOX)}
+    return env | {"CSX_GATEWAY_BOOTSTRAP_KEY": wiring.gateway_key}
