@@ -1,5 +1,6 @@
 """Layer `cvd`, cumulative volume delta: who is the aggressor, and by how much?"""
 
+from bisect import bisect_left
 from typing import ClassVar, Final
 
 from msgspec import Struct, field
@@ -117,15 +118,12 @@ class Cvd(TickLayer, tag="cvd"):
 
     def _slice(self, at_ns: int, signed: float, size: float) -> None:
         open_ns = at_ns - at_ns % SECOND_NS
-        if not self.slices or open_ns > self.slices[-1].open_ns:
-            self.slices.append(Slice(open_ns, 0.0, 0.0))
-            while self.slices[0].open_ns < open_ns - self.horizon_ns:
-                del self.slices[0]
-        row = self.slices[-1]
-        if open_ns < row.open_ns:
-            found = [row for row in self.slices if row.open_ns == open_ns]
-            if not found:
-                return
-            row = found[0]
-        row.delta += signed
-        row.volume += size
+        at = len(self.slices) - 1
+        if at < 0 or self.slices[at].open_ns != open_ns:
+            at = bisect_left(self.slices, open_ns, key=lambda row: row.open_ns)
+            if at == len(self.slices) or self.slices[at].open_ns != open_ns:
+                self.slices.insert(at, Slice(open_ns, 0.0, 0.0))
+        self.slices[at].delta += signed
+        self.slices[at].volume += size
+        while self.slices[0].open_ns < self.slices[-1].open_ns - self.horizon_ns:
+            del self.slices[0]

@@ -44,9 +44,7 @@ def oracle(high, low, close):
 
 
 def bars_of(open_, high, low, close):
-    return [
-        Bar(n * 60, *map(float, row), 1.0) for n, row in enumerate(zip(open_, high, low, close, strict=True))
-    ]
+    return [Bar(n * 60, *map(float, row), 1.0) for n, row in enumerate(zip(open_, high, low, close, strict=True))]
 
 
 @pytest.mark.recordings
@@ -57,13 +55,13 @@ def test_every_indicator_equals_talib_on_real_candles(recordings, file):
     indicators = Indicators()
     ours = [indicators.add(bar) for bar in bars_of(open_, high, low, close)]
     scale = np.abs(close).max()
-    for name, theirs in oracle(high, low, close).items():
+    for name, oracles in oracle(high, low, close).items():
         mine = np.array([math.nan if (v := getattr(row, name)) is None else v for row in ours])
-        if name.endswith("di_14"):  # the same numbers from the 14th bar on; ours speak together with the ADX
-            theirs = np.where(np.isnan(mine), np.nan, theirs)
+        # the directional indicators are theirs from the 14th bar on; ours speak together with the ADX
+        theirs = np.where(np.isnan(mine), np.nan, oracles) if name.endswith("di_14") else oracles
         assert np.array_equal(np.isnan(mine), np.isnan(theirs)), name
         # differences of prices (MACD) carry the rounding of prices, so their absolute error is held to the price
-        absolute = 1e-12 * scale if name.startswith("macd") or name.startswith("bb") else 1e-18
+        absolute = 1e-12 * scale if name.startswith(("macd", "bb")) else 1e-18
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=absolute, err_msg=name)
 
 
