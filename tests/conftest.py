@@ -91,14 +91,15 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The bootstrap address of a real Apache Kafka; skips without jars or a JVM, fails if CSX_REQUIRE_NATIVE=1."""
     from deploy.local.children import ChildError, free_port
-    from deploy.local.kafka import ApacheKafka
+    from deploy.local.kafka import ApacheKafka, fetch, java
 
-    server = ApacheKafka(settings={"auto.create.topics.enable": "true"})
     try:
-        address = server.start(tmp_path_factory.mktemp("kafka"), free_port())
+        fetch()
+        java()
     except ChildError as e:
         if os.environ.get("CSX_REQUIRE_NATIVE") == "1":
             raise
         pytest.skip(f"no Apache Kafka here: {e}")
-    yield address
+    server = ApacheKafka(settings={"auto.create.topics.enable": "true"})
+    yield server.start(tmp_path_factory.mktemp("kafka"), free_port())
     server.stop()

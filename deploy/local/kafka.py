@@ -112,7 +112,7 @@ class ApacheKafka:
         return self.child.pid
 
     def start(self, data_dir: Path, port: int, *, deadline_s: float = 60.0) -> str:
-        """Start on `data_dir/kafka`, formatted the first time; return the bootstrap address when it accepts connections.
+        """Start on `data_dir/kafka`, formatted the first time; return the bootstrap address once it is reachable.
 
         Raises:
             ChildError: jars or JVM are missing, the port is taken, it died, or the deadline passed.
