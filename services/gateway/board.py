@@ -1,0 +1,214 @@
+"""Questions to answers: finds the market that is meant, reads the stores, puts age and origin on everything."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import structs
+
+from libs.common.events import Direction, Origin, Timeframe
+from libs.common.runtime.clock import monotonic_s, now_ns
+from services.gateway import cursor
+from services.gateway.latest import Latest
+from services.gateway.problems import Problem, field_problem
+from services.gateway.projections import bar
+from services.gateway.schemas import (
+    Book,
+    BookAnswer,
+    Candles,
+    Feed,
+    HealthView,
+    Market,
+    Markets,
+    Readings,
+    SignalDetail,
+    Signals,
+    age_s,
+    detail,
+    rfc3339,
+    summary,
+)
+from services.gateway.store import MarketRow, SignalFilter, Store
+
+NAMED: Final = "the venue was named"
+ONLY: Final = "the only venue that shows this symbol"
+NEWEST: Final = "the venue with the newest data; within 10 s of each other the first by name"
+
+_EQUALLY_NEW_NS: Final = 10_000_000_000
+_HEALTH_EVERY_S: Final = 1.0
+
+
+class Board:
+    """Everything that may be asked, over the stores."""
+
+    def __init__(
+        self, store: Store, latest: Latest, *, stale_after_s: float = 15.0, clock: Callable[[], int] = now_ns
+    ) -> None:
+        self._store = store
+        self._latest = latest
+        self._stale_after_s = stale_after_s
+        self._clock = clock
+        self._health: tuple[float, HealthView] | None = None
+
+    async def markets(self) -> Markets:
+        """Return every known market with its last price."""
+        now = self._clock()
+        prices = {(price.venue, price.symbol): price for price in await self._latest.prices(now)}
+        found: list[Market] = []
+        for row in await self._store.markets():
+            price = prices.get((row.venue, row.symbol))
+            seen_ns = max(row.seen_ns, price.seen_ns if price else 0)
+            age = age_s(seen_ns, now)
+            found.append(
+                Market(
+                    venue=row.venue,
+                    symbol=row.symbol,
+                    origin=row.origin,
+                    event_ns=row.event_ns,
+                    event_time=rfc3339(row.event_ns),
+                    seen_ns=seen_ns,
+                    age_s=age,
+                    stale=age > self._stale_after_s,
+                    last=price if price and price.origin is row.origin else None,
+                )
+            )
+        return Markets(data=found)
+
+    async def choose(self, symbol: str, venue: str | None = None) -> tuple[MarketRow, str]:
+        """Return the market that is meant, and the rule that chose its venue.
+
+        Raises:
+            Problem: no venue shows the symbol, or the named one does not.
+        """
+        rows = await self._store.markets(symbol)
+        if not rows:
+            raise field_problem("unknown_symbol", "symbol", f"{symbol!r} is not known here: see /v1/markets")
+        if venue is not None:
+            for row in rows:
+                if row.venue == venue:
+                    return row, NAMED
+            shown = ", ".join(row.venue for row in rows)
+            raise field_problem("unknown_venue", "venue", f"{venue!r} does not show {symbol}; these do: {shown}")
+        if len(rows) == 1:
+            return rows[0], ONLY
+        newest_ns = max(row.seen_ns for row in rows)
+        return next(row for row in rows if newest_ns - row.seen_ns <= _EQUALLY_NEW_NS), NEWEST
+
+    async def candles(
+        self,
+        symbol: str,
+        timeframe: Timeframe,
+        *,
+        venue: str | None = None,
+        from_ns: int = 0,
+        to_ns: int | None = None,
+        limit: int,
+    ) -> Candles:
+        """Return the newest `limit` candles that open in [from_ns, to_ns), oldest first."""
+        if to_ns is not None and to_ns < from_ns:
+            raise field_problem("invalid_parameter", "to_ns", "is before from_ns; the range is [from_ns, to_ns)")
+        row, rule = await self.choose(symbol, venue)
+        found = await self._store.candles(row, timeframe, from_ns=from_ns, to_ns=to_ns, limit=limit + 1)
+        now = self._clock()
+        age = age_s(row.seen_ns, now)
+        return Candles(
+            venue=row.venue,
+            symbol=row.symbol,
+            timeframe=timeframe,
+            origin=row.origin,
+            chosen_by=rule,
+            as_of_ns=now,
+            age_s=age,
+            stale=age > self._stale_after_s,
+            has_more=len(found) > limit,
+            data=[bar(candle) for candle in reversed(found[:limit])],
+        )
+
+    async def book(self, symbol: str, *, venue: str | None = None, depth: int) -> BookAnswer:
+        """Return the best `depth` levels a side; an older view is returned marked stale.
+
+        Raises:
+            Problem: there was no book yet, or it lost its sequence and waits for a snapshot.
+        """
+        row, rule = await self.choose(symbol, venue)
+        book = await self._latest.book(row.venue, row.symbol, self._clock())
+        if book is None or book.origin is not row.origin:
+            raise Problem("book_unavailable", f"{row.venue} has sent no snapshot of {row.symbol} yet")
+        if not book.in_sync:
+            raise Problem("book_out_of_sync", f"{row.venue} {row.symbol}: {book.cause}")
+        return BookAnswer(chosen_by=rule, book=_cut(book, depth))
+
+    async def readings(self, symbol: str, *, venue: str | None = None) -> Readings:
+        """Return the newest reading of every layer."""
+        row, rule = await self.choose(symbol, venue)
+        readings = await self._latest.readings(row.venue, row.symbol, self._clock())
+        return Readings(
+            venue=row.venue,
+            symbol=row.symbol,
+            origin=row.origin,
+            chosen_by=rule,
+            readings=[reading for reading in readings if reading.origin is row.origin],
+        )
+
+    async def signals(
+        self,
+        *,
+        symbol: str | None = None,
+        venue: str | None = None,
+        timeframe: Timeframe | None = None,
+        direction: Direction | None = None,
+        origin: Origin | None = None,
+        after: str | None = None,
+        limit: int,
+    ) -> Signals:
+        """Return a page of signals, newest first."""
+        try:
+            place = cursor.read(after) if after else None
+        except cursor.CursorError as e:
+            raise field_problem("invalid_parameter", "cursor", str(e)) from e
+        if symbol is not None:
+            await self.choose(symbol, venue)  # a symbol that does not exist is not an empty list
+        wanted = SignalFilter(symbol=symbol, venue=venue, timeframe=timeframe, direction=direction, origin=origin)
+        found = await self._store.signals(wanted, after=place, limit=limit + 1)
+        now = self._clock()
+        page, more = found[:limit], len(found) > limit
+        last = page[-1].signal if page else None
+        return Signals(
+            data=[summary(stored, now) for stored in page],
+            has_more=more,
+            next_cursor=cursor.write(cursor.Place(last.as_of_ns, last.signal_id)) if last and more else None,
+        )
+
+    async def signal(self, signal_id: str) -> SignalDetail:
+        """Return one signal with its evidence, verdict and deliveries."""
+        stored = await self._store.signal(signal_id)
+        if stored is None:
+            raise field_problem("unknown_signal", "signal_id", f"{signal_id!r} is not known here: see /v1/signals")
+        return detail(stored, await self._store.deliveries(signal_id), self._clock())
+
+    async def health(self) -> HealthView:
+        """Return how every feed is; counted at most once a second."""
+        if self._health and monotonic_s() - self._health[0] < _HEALTH_EVERY_S:
+            return self._health[1]
+        now = self._clock()
+        gaps = await self._store.gap_counts()
+        feeds = []
+        for feed in await self._latest.feeds(now):
+            count, still_open = gaps.get((feed.venue, feed.symbol, feed.stream), (0, 0))
+            feeds.append(_with_gaps(feed, count, still_open))
+        view = HealthView(
+            as_of_ns=now,
+            as_of=rfc3339(now),
+            stale_after_s=self._stale_after_s,
+            feeds=feeds,
+            alerts=await self._store.delivery_counts(),
+        )
+        self._health = (monotonic_s(), view)
+        return view
+
+
+def _cut(book: Book, depth: int) -> Book:
+    return structs.replace(book, bids=book.bids[:depth], asks=book.asks[:depth])
+
+
+def _with_gaps(feed: Feed, gaps: int, still_open: int) -> Feed:
+    return structs.replace(feed, gaps=gaps, open_gaps=still_open)

@@ -1,0 +1,139 @@
+"""The newest of everything, in Redis: shared by every replica, and still there after a restart."""
+
+import secrets
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import Struct, structs
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from services.gateway.schemas import Book, Feed, Price, Reading, age_s
+
+LIVE: Final = "csx:gateway:live"
+"""The channel on which views are announced to every replica's stream clients."""
+
+TICKET_S: Final = 30
+
+_PRICES: Final = "csx:gateway:prices"
+_BOOKS: Final = "csx:gateway:books"
+_FEEDS: Final = "csx:gateway:feeds"
+_READINGS: Final = "csx:gateway:readings:"
+_TICKETS: Final = "csx:gateway:tickets:"
+
+_price: Final = msgspec.json.Decoder(Price)
+_book: Final = msgspec.json.Decoder(Book)
+_feed: Final = msgspec.json.Decoder(Feed)
+_reading: Final = msgspec.json.Decoder(Reading)
+
+
+V = TypeVar("V", Price, Book, Reading, Feed)
+
+
+class Announcement(Struct, frozen=True, kw_only=True):
+    """One view on its way to stream clients."""
+
+    channel: str
+    venue: str
+    symbol: str
+    slot: str = ""
+    """What within channel, venue and symbol a newer one replaces; with an empty slot: all of it."""
+    data: msgspec.Raw
+
+
+class Views(Struct, kw_only=True):
+    """New views of one batch, by their keys."""
+
+    prices: dict[tuple[str, str], Price] = {}
+    books: dict[tuple[str, str], Book] = {}
+    readings: dict[tuple[str, str, str, str], Reading] = {}
+    feeds: dict[tuple[str, str, str], Feed] = {}
+    announcements: list[Announcement] = []
+
+
+class Latest:
+    """The newest views, by venue and symbol."""
+
+    def __init__(self, redis: Redis, *, stale_after_s: float = 15.0) -> None:
+        self.redis = redis
+        self._stale_after_s = stale_after_s
+
+    @classmethod
+    def at(cls, url: str, *, stale_after_s: float = 15.0) -> "Latest":
+        """Return the views kept at `url`; it connects when it is used."""
+        return cls(Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5), stale_after_s=stale_after_s)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self.redis.aclose()
+
+    async def fault(self) -> str | None:
+        """Return why Redis does not serve, or None."""
+        try:
+            await self.redis.ping()
+        except (RedisError, OSError) as e:
+            return f"Redis: {type(e).__name__}"
+        return None
+
+    async def write(self, views: Views) -> None:
+        """Replace views and announce them, in one round trip."""
+        pipe = self.redis.pipeline(transaction=False)
+        for price in views.prices.values():
+            pipe.hset(_PRICES, f"{price.venue}|{price.symbol}", msgspec.json.encode(price))
+        for book in views.books.values():
+            pipe.hset(_BOOKS, f"{book.venue}|{book.symbol}", msgspec.json.encode(book))
+        for reading in views.readings.values():
+            key = f"{_READINGS}{reading.venue}|{reading.symbol}"
+            pipe.hset(key, f"{reading.layer}|{reading.timeframe or ''}", msgspec.json.encode(reading))
+        for feed in views.feeds.values():
+            pipe.hset(_FEEDS, f"{feed.venue}|{feed.symbol}|{feed.stream}", msgspec.json.encode(feed))
+        for announcement in views.announcements:
+            pipe.publish(LIVE, msgspec.json.encode(announcement))
+        if len(pipe):
+            await pipe.execute()
+
+    async def prices(self, now_ns: int) -> list[Price]:
+        """Return the last price of every market."""
+        found = await _values(self.redis, _PRICES)
+        return [self._aged(_price.decode(value), now_ns) for value in found]
+
+    async def book(self, venue: str, symbol: str, now_ns: int) -> Book | None:
+        """Return the newest view of a book."""
+        value = await _value(self.redis, _BOOKS, f"{venue}|{symbol}")
+        return self._aged(_book.decode(value), now_ns) if value else None
+
+    async def readings(self, venue: str, symbol: str, now_ns: int) -> list[Reading]:
+        """Return the newest reading of each layer, by name."""
+        found = await _values(self.redis, f"{_READINGS}{venue}|{symbol}")
+        readings = [self._aged(_reading.decode(value), now_ns) for value in found]
+        return sorted(readings, key=lambda reading: (reading.layer, reading.timeframe or ""))
+
+    async def feeds(self, now_ns: int) -> list[Feed]:
+        """Return every stream's state, by venue, symbol and stream."""
+        found = await _values(self.redis, _FEEDS)
+        feeds = [self._aged(_feed.decode(value), now_ns) for value in found]
+        return sorted(feeds, key=lambda feed: (feed.venue, feed.symbol, feed.stream))
+
+    async def issue_ticket(self, key_id: str) -> str:
+        """Return a word that opens one stream as `key_id`, once, within half a minute."""
+        ticket = secrets.token_urlsafe(32)
+        await self.redis.set(_TICKETS + ticket, key_id, ex=TICKET_S)
+        return ticket
+
+    async def redeem_ticket(self, ticket: str) -> str | None:
+        """Return whose ticket it is and make it void."""
+        value = await self.redis.getdel(_TICKETS + ticket)
+        return value.decode() if isinstance(value, bytes) else value
+
+    def _aged(self, view: V, now_ns: int) -> V:
+        age = age_s(view.seen_ns, now_ns)
+        return structs.replace(view, age_s=age, stale=age > self._stale_after_s)
+
+
+async def _values(redis: Redis, key: str) -> list[bytes]:
+    return [value.encode() if isinstance(value, str) else value for value in await redis.hvals(key)]
+
+
+async def _value(redis: Redis, key: str, field: str) -> bytes | None:
+    value = await redis.hget(key, field)
+    return value.encode() if isinstance(value, str) else value

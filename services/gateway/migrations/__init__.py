@@ -1,0 +1,1 @@
+"""SQL of the schema `gateway`, in order, each file run once."""

@@ -1,0 +1,102 @@
+"""What went wrong, as RFC 9457 problem documents: a status, a stable code, and the fields at fault."""
+
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class FieldError(Struct, frozen=True):
+    """One field at fault."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(Struct, frozen=True, kw_only=True):
+    """The body of every answer with a status from 400 on."""
+
+    type: str
+    """A stable name of the kind of problem; its end is `code`."""
+    title: str
+    status: int
+    detail: str
+    code: str
+    """Stable, for programs; listed in the documentation."""
+    instance: str
+    """The path that was asked for."""
+    request_id: str
+    retryable: bool
+    """The same request may succeed later."""
+    errors: tuple[FieldError, ...] = ()
+
+
+CODES: Final = {
+    "bad_request": (400, "The request is not understood"),
+    "invalid_parameter": (400, "A parameter does not fit"),
+    "unknown_parameter": (400, "There is no such parameter"),
+    "unauthenticated": (401, "An API key is needed"),
+    "forbidden": (403, "The key does not allow this"),
+    "origin_not_allowed": (403, "Pages of this origin may not ask"),
+    "unknown_symbol": (404, "The symbol is not known"),
+    "unknown_venue": (404, "The venue does not show this symbol"),
+    "unknown_signal": (404, "The signal is not known"),
+    "not_found": (404, "There is no such resource"),
+    "method_not_allowed": (405, "The resource does not offer this method"),
+    "too_large": (413, "The request is too large"),
+    "host_not_allowed": (421, "This host name is not served"),
+    "internal": (500, "The gateway failed"),
+    "book_unavailable": (503, "There is no book yet"),
+    "book_out_of_sync": (503, "The book is being rebuilt"),
+    "dependency_down": (503, "A store does not answer"),
+}
+"""Every code with its status and title."""
+
+_RETRYABLE: Final = frozenset({"book_unavailable", "book_out_of_sync", "dependency_down"})
+
+
+class Problem(Exception):
+    """Raised anywhere below a route; becomes the answer."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *errors: FieldError,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.status, self.title = CODES[code]
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+        if self.status == 401:
+            self.headers.setdefault("WWW-Authenticate", 'Bearer realm="cryptosatx"')
+        if code in _RETRYABLE:
+            self.headers.setdefault("Retry-After", "2")
+
+    def document(self, instance: str, request_id: str) -> ProblemDocument:
+        """Return the body for one request."""
+        return ProblemDocument(
+            type=f"urn:cryptosatx:problem:{self.code}",
+            title=self.title,
+            status=self.status,
+            detail=self.detail,
+            code=self.code,
+            instance=instance,
+            request_id=request_id,
+            retryable=self.code in _RETRYABLE,
+            errors=self.errors,
+        )
+
+    def encode(self, instance: str, request_id: str) -> bytes:
+        """Return the body's bytes."""
+        return msgspec.json.encode(self.document(instance, request_id))
+
+
+def field_problem(code: str, field: str, message: str) -> Problem:
+    """Return a problem about one field."""
+    return Problem(code, f"{field}: {message}", FieldError(field, message))
