@@ -139,7 +139,8 @@ def _alerts(wiring: Wiring) -> dict[str, str]:
 
 
 def _gateway(request: Request, wiring: Wiring) -> dict[str, str]:
-    env = {"CSX_GATEWAY_PORT": str(request.port)}
+    feed = {Feed.SANDBOX: "sandbox", Feed.LIVE: "live", Feed.FILES: "recorded"}[request.feed]
+    env = {"CSX_GATEWAY_PORT": str(request.port), "CSX_GATEWAY_FEED": feed}
     if wiring.gateway_key is None:
-        return env | {"CSX_GATEWAY_ANONYMOUS": "true", "CSX_GATEWAY_FEED": str(Feed.SANDBOX)}
+        return env | {"CSX_GATEWAY_ANONYMOUS": "true"}
     return env | {"CSX_GATEWAY_BOOTSTRAP_KEY": wiring.gateway_key}

@@ -12,6 +12,7 @@ import msgspec
 _COLOURS: Final = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 _LEVELS: Final = {"debug": 90, "info": 0, "warning": 33, "error": 31, "critical": 31}
 _SKIPPED: Final = frozenset({"time", "level", "service", "logger", "message", "exception"})
+_TROUBLE: Final = ("ERROR", "FATAL", "PANIC", "Fatal error")
 _WIDTH: Final = 19
 _KEEP_BYTES: Final = 16 << 20
 
@@ -34,7 +35,7 @@ def understand(raw: str, now: str) -> Line:
         if "message" in fields:
             facts = "".join(f" {key}={_short(value)}" for key, value in fields.items() if key not in _SKIPPED)
             trouble = "".join(f"\n    {line}" for line in str(fields.get("exception") or "").splitlines())
-            stamp = str(fields.get("time", ""))[11:23] or now
+            stamp = str(fields.get("time", ""))[11:23].replace(",", ".") or now
             return Line(stamp, str(fields.get("level", "info")).lower(), f"{fields['message']}{facts}{trouble}")
     return Line(now, "info", raw)
 
@@ -60,7 +61,7 @@ class Screen:
         """Show one line of process `name`; a quiet process is shown only where it complains."""
         with self._lock:
             self._keep(name, raw)
-            if quiet and not any(word in raw for word in ("ERROR", "FATAL", "PANIC", " WARN")):
+            if quiet and not any(word in raw for word in _TROUBLE):
                 return
             self._write(self._render(name, understand(raw, _now())))
 

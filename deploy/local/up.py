@@ -209,5 +209,11 @@ def wire(request: Request, data_dir: Path) -> Wiring:
         if own
         else f"http://{HOST}:{ports['telegram']}",
         chats=os.environ.get("CSX_ALERTS_CHATS", "") if own else CHAT,
-        gateway_key=None if request.feed is Feed.SANDBOX else secrets.token_urlsafe(24),
+        gateway_key=None if request.feed is Feed.SANDBOX else _key(),
     )
+
+
+def _key() -> str:
+    from services.gateway.auth import mint  # noqa: PLC0415  (the sandbox feed needs no key)
+
+    return mint("csx up").text

@@ -1,0 +1,68 @@
+# CryptoSatX: everything a person or CI runs. `make` alone lists it.
+# It needs Python >= 3.11, make and a package registry; nothing else.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.ready
+UP ?=
+TESTS ?= tests
+
+.PHONY: help setup run test check format doctor clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: $(STAMP) ## Install everything into .venv (at once when nothing changed)
+
+$(STAMP): uv.lock pyproject.toml
+	@python=""; \
+	for name in "$${PYTHON:-}" python3 python3.13 python3.12 python3.11 python; do \
+	  if [ -n "$$name" ] && "$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python="$$name"; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "Python 3.11 or newer is needed and not on the PATH: install it, or run make PYTHON=/path/to/python3" >&2; exit 3; \
+	fi; \
+	if ! $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	  rm -rf $(VENV) && "$$python" -m venv $(VENV) || { echo "$$python cannot make a venv: install its venv package (Debian: python3-venv)" >&2; exit 3; }; \
+	fi; \
+	if ! $(UV) --version >/dev/null 2>&1; then \
+	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5 'uv>=0.9,<0.14'; \
+	fi
+	UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_HTTP_TIMEOUT=180 $(UV) sync --frozen --all-extras --inexact --quiet
+	@touch $@
+
+run: setup ## Run the whole system on a simulated market (UP="--port 9000" for options of csx up)
+	@exec $(BIN)/csx up $(UP)
+
+doctor: setup ## Say what is reachable, configured, missing on this machine
+	@$(BIN)/csx doctor
+
+check: setup ## Formatting, lint, types, import contracts, the compose file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict .yamllint.yml .pre-commit-config.yaml docker-compose.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+test: setup ## Every test, with the coverage it must reach (TESTS=tests/libs for a part, without the gates)
+	@rm -f .coverage .coverage.*
+ifeq ($(TESTS),tests)
+	$(BIN)/coverage run -m pytest $(TESTS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/python -m tests.coverage_gates
+else
+	$(BIN)/pytest $(TESTS)
+endif
+
+format: setup ## Format the code and mend what the linter can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove what tools left, but not .venv and not .csx
+	rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
