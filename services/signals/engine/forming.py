@@ -73,5 +73,5 @@ def _plan(direction: Direction, moment: Moment, config: EngineConfig) -> tuple[P
     """Return (plan, None), or (None, cause): a direction that cannot be planned is not said."""
     if moment.atr is None or moment.atr <= 0 or not moment.bars:
         return None, "no_plan: the average true range is not known"
-    plan = draw_plan(direction, moment.bars, moment.atr, timeframe=moment.timeframe, config=config)
+    plan = draw_plan(direction, moment.price, moment.bars, moment.atr, timeframe=moment.timeframe, config=config)
     return plan, None if plan else "no_plan: a level would lie below zero"

@@ -38,6 +38,7 @@ _HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, Mar
 """Events whose time is the market's: they let bars close."""
 _ORIGINS: Final = (Origin.LIVE, Origin.RECORDED, Origin.SIMULATED)
 """From honest to made up: a market that has ever taken one of the latter says so for good."""
+_GAPS_KNOWN: Final = 256
 
 
 class Frozen(Struct):
@@ -56,6 +57,7 @@ class Market(Struct):
     symbol: str
     candles: Candles
     trades: Seen
+    gaps: Seen
     book: Book
     layers: list[TickState]
     frames: dict[Timeframe, Frame]
@@ -78,6 +80,7 @@ class Market(Struct):
             symbol=symbol,
             candles=Candles(config.max_fill_ns),
             trades=Seen(config.dedupe_ids),
+            gaps=Seen(_GAPS_KNOWN),
             book=Book.new(config.max_book_levels),
             layers=[layer.new(config) for layer in TICK_LAYERS],
             frames={timeframe: Frame.new(timeframe, config.history_bars) for timeframe in config.timeframes},
@@ -139,7 +142,7 @@ class Market(Struct):
                 continue
             if used or was_valid != self.book.valid:
                 layer.on_book(self.book, event)
-            if used or not self.book.valid:
+            if used or (not self.book.valid and event.event_ns == self.watermark_ns):
                 self._say(layer, config, outputs)
 
     def _rest_candle(self, candle: Candle) -> None:
@@ -155,6 +158,9 @@ class Market(Struct):
             self.count("candles_known")
 
     def _gap(self, gap: Gap) -> None:
+        if not self.gaps.add(f"{gap.stream}|{gap.from_ns}|{gap.to_ns}|{gap.event_ns}|{gap.recovered}"):
+            self.count("gaps_duplicate")
+            return
         self.count("gaps")
         if gap.stream == "trades":
             self.candles.gap(gap)

@@ -27,19 +27,19 @@ def net_reward_to_risk(reward: float, risk: float, cost: float) -> float:
 
 def draw_plan(
     direction: Direction,
+    price: float,
     bars: Sequence[Bar],
     atr: float,
     *,
     timeframe: Timeframe,
     config: EngineConfig,
 ) -> Plan | None:
-    """Return the plan at the close of the last of `bars`; None when a level would not be a price above zero.
+    """Return the plan at `price`, the close of the last of `bars`; None when a level would not be a price above zero.
 
     The stop lies behind the newest standing swing that is neither too near nor too far, else at a multiple of the ATR.
     Targets are multiples of the distance to the stop.
     """
-    sign, last = direction.sign, bars[-1]
-    price = last.close
+    sign = direction.sign
     buffer = config.stop_buffer_atr * atr
     swing = last_swing(
         bars[-config.swing_lookback :],
@@ -63,7 +63,7 @@ def draw_plan(
             Target(price=target, reward_to_risk=net_reward_to_risk(abs(target - price), risk, cost))
             for target in prices
         ),
-        expires_ns=last.open_ns + timeframe.ns * (1 + config.expiry_bars),
+        expires_ns=bars[-1].open_ns + timeframe.ns * (1 + config.expiry_bars),
         invalidation=_invalidation(direction, timeframe, doubt, from_swing=swing is not None),
         stop_basis="atr" if swing is None else "structure",
         atr=atr,

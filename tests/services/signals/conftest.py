@@ -73,8 +73,8 @@ def market(seed, minutes, *, drift=0.0, start_s=-5.0, sigma=2e-4):
     events.append(
         snapshot(
             at,
-            [(round(100 - n / 100, 2), 1 + n % 3) for n in range(1, 30)],
-            [(round(100 + n / 100, 2), 1 + n % 4) for n in range(1, 30)],
+            [(round(100 - n / 100, 2), 1.0 + n % 3) for n in range(1, 30)],
+            [(round(100 + n / 100, 2), 1.0 + n % 4) for n in range(1, 30)],
             sequence,
         )
     )

@@ -25,7 +25,7 @@ SWING = bars([(101, 99.5, 100), (101, 99, 100), (100, 98, 99), (100, 98.5, 99.5)
 
 
 def plan(direction, plan_bars, atr, config=CONFIG):
-    return draw_plan(direction, plan_bars, atr, timeframe=Timeframe.M1, config=config)
+    return draw_plan(direction, plan_bars[-1].close, plan_bars, atr, timeframe=Timeframe.M1, config=config)
 
 
 def test_golden_vector_of_the_break_even_hit_rate():
