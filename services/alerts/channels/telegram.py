@@ -5,10 +5,10 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
+import msgspec
 from telegram import Bot, LinkPreviewOptions
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
-from telegram.error import RetryAfter as FloodWait
 from telegram.request import HTTPXRequest
 
 from services.alerts import metrics
@@ -28,8 +28,12 @@ _UNSENT: Final = (
 _NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 
 
-class _Overrun(TelegramError):
-    """429 without a number of seconds."""
+class _Flooded(TelegramError):
+    """429, with the seconds to wait where Telegram named them."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__("Telegram answered 429")
+        self.seconds = seconds
 
 
 class _ServerFault(TelegramError):
@@ -43,8 +47,8 @@ class _Request(HTTPXRequest):
         status, body = await super().do_request(*args, **kwargs)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _ServerFault(f"Telegram answered {status}")
-        if status == HTTPStatus.TOO_MANY_REQUESTS and b'"retry_after"' not in body:
-            raise _Overrun("Telegram answered 429 without retry_after")
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise _Flooded(_retry_after(body))
         return status, body
 
 
@@ -100,15 +104,13 @@ class TelegramChannel(Channel):
         self._fault = None
         return Sent(str(sent.message_id))
 
-    def _read(self, error: TelegramError) -> Outcome:  # noqa: PLR0911  (one answer for each kind of error)
+    def _read(self, error: TelegramError) -> Outcome:
         reason = self._redact(error.message or type(error).__name__)
         match error:
             case ChatMigrated():
                 return Moved(str(error.new_chat_id))
-            case FloodWait():
-                return RetryAfter(_seconds(error))
-            case _Overrun():
-                return RetryAfter(None)
+            case _Flooded():
+                return RetryAfter(error.seconds)
             case InvalidToken():
                 self._fault = "Telegram refuses the token: check CSX_ALERTS_TELEGRAM_TOKEN"
                 return Refused(reason, permanent=False)
@@ -136,6 +138,9 @@ def _chat_id(recipient: str) -> int | str:
         return recipient  # the @name of a public channel
 
 
-def _seconds(error: FloodWait) -> float:
-    wait = error.retry_after
-    return float(wait) if isinstance(wait, int | float) else wait.total_seconds()
+def _retry_after(body: bytes) -> float | None:
+    try:
+        seconds = msgspec.json.decode(body)["parameters"]["retry_after"]
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return None
+    return float(seconds) if isinstance(seconds, int | float) and seconds >= 0 else None
