@@ -14,10 +14,13 @@ from deploy.local.sandbox.binance_usdm import BinanceUsdm
 from deploy.local.sandbox.control import Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
-from deploy.local.sandbox.listings import DEFAULT, Listing
+from deploy.local.sandbox.listings import BINANCE_USDM, DEFAULT, OKX, Listing
+from deploy.local.sandbox.okx import Okx
+from deploy.local.sandbox.player import Player
 from deploy.local.sandbox.server import Live, Sandbox
 from deploy.local.sandbox.simulation import Simulation
 from libs.common.runtime.clock import now_ns
+from libs.common.runtime.errors import InputError
 
 log = logging.getLogger("csx.sandbox")
 
@@ -38,8 +41,15 @@ def simulated(rows: Sequence[Listing], *, seed: int, start_ns: int | None = None
     """Return a sandbox over a simulated market; not started yet."""
     simulation = Simulation(rows, seed=seed, start_ns=now_ns() if start_ns is None else start_ns, rate=rate)
     faults, pause = Faults(), Pause()
-    exchanges: list[Exchange] = [BinanceUsdm(faults, simulation.markets)]
+    exchanges: list[Exchange] = [BinanceUsdm(faults, simulation.markets), Okx(faults, simulation.markets)]
     return Sandbox(exchanges, faults, Live(simulation, exchanges, pause), pause)
+
+
+def recorded(paths: Sequence[Path], *, venue: str, speed: float) -> Sandbox:
+    """Return a sandbox that plays recordings of one venue; raises InputError where there is nothing to play."""
+    faults, pause = Faults(), Pause()
+    player = Player(venue, paths, speed=speed, faults=faults, pause=pause)
+    return Sandbox([player.exchange], faults, player, pause)
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -51,6 +61,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="multiplies how busy the markets are")
     parser.add_argument("--start-ns", type=int, help="market time to start at; default now")
     parser.add_argument("--faults", type=Path, help="JSON list of faults to arm at the start")
+    parser.add_argument("--recording", type=Path, nargs="+", help="play these files instead of a simulated market")
+    parser.add_argument("--venue", choices=(BINANCE_USDM, OKX), help="whose frames the recording holds")
+    parser.add_argument("--speed", type=float, default=1.0, help="of the recording; 10 plays it ten times as fast")
     return parser.parse_args(arguments)
 
 
@@ -71,17 +84,27 @@ async def serve(sandbox: Sandbox, host: str, port: int) -> None:
         driving.result()
 
 
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    if options.speed <= 0 or options.rate <= 0:
+        raise ValueError("--speed and --rate are above 0")
+    if not options.recording:
+        rows = listings(options.symbols)
+        return simulated(rows, seed=options.seed, start_ns=options.start_ns, rate=options.rate)
+    if not options.venue:
+        raise ValueError("--recording needs --venue, whose frames they are")
+    return recorded(options.recording, venue=options.venue, speed=options.speed)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 ended by a signal, 2 wrong input, 1 the port is taken."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(message)s")
     options = _options(arguments)
     try:
-        rows = listings(options.symbols)
-        sandbox = simulated(rows, seed=options.seed, start_ns=options.start_ns, rate=options.rate)
+        sandbox = _sandbox(options)
         if options.faults:
             sandbox.script = options.faults.read_bytes()
             Faults().load(sandbox.script, 0.0)  # refuse a wrong script before the port opens
-    except (ValueError, OSError, msgspec.DecodeError) as e:
+    except (ValueError, OSError, InputError, msgspec.DecodeError) as e:
         log.error("%s", e)  # noqa: TRY400 -- wrong input is the user's, a traceback would hide it
         return 2
     try:

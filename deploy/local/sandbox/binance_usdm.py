@@ -1,6 +1,5 @@
 """Binance USD-M's market data as its servers speak it: WebSocket requests in, acknowledgements and streams out."""
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.simulation import Happening
 from deploy.local.sandbox.tape import Fill, Liquidated, Print
 from deploy.local.sandbox.wire import Request, Response, Socket
+from libs.common.runtime.clock import now_ns
 
 encode = msgspec.json.encode
 _SPEEDS: Final = {"@0ms": 50, "@100ms": 100, "": 250, "@500ms": 500}
@@ -84,7 +84,7 @@ class BinanceUsdm(Exchange):
 
     async def answer(self, request: Request) -> Response:
         """Answer a REST call."""
-        return self._rest.answer(request, time.time())
+        return self._rest.answer(request, now_ns() / 1e9)
 
     def publish(self, stream: str, payload: bytes) -> None:
         """Send one event to everyone who listens, wrapped where the connection is a combined one."""

@@ -66,6 +66,8 @@ class Candles:
     def __init__(self) -> None:
         self.bars: dict[str, list[Bar]] = {name: [] for name in TIMEFRAMES}
         self._minute: Bar | None = None
+        self.ms = 0
+        """The time passed; bars that end by it are final."""
 
     def add(self, fill: Fill) -> None:
         """Take one fill into the minute it belongs to; closes the minutes before it."""
@@ -88,6 +90,7 @@ class Candles:
 
     def pass_to(self, ms: int) -> None:
         """Close every minute that ended by `ms`."""
+        self.ms = max(self.ms, ms)
         while self._minute is not None and ms >= self._minute.open_ms + MINUTE_MS:
             bar = self._minute
             for name, period in TIMEFRAMES.items():
@@ -125,6 +128,7 @@ class Candles:
             for bar in finer:
                 _fold(own, bar, period)
             self.bars[name] = finer = own
+        self.ms = start_ms
         self._minute = Bar(start_ms, price, price, price, price)
 
 

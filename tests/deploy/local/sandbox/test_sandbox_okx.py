@@ -1,0 +1,211 @@
+"""The sandbox's OKX against the vendor's documented shapes, and a naive client that chains seqId."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from deploy.local.sandbox.__main__ import listings, simulated
+from deploy.local.sandbox.server import Sandbox
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[Sandbox]:
+    server = simulated(listings(["okx:BTC-USDT-PERP", "okx:BTC-USDT"]), seed=3, rate=4.0)
+    await server.start("127.0.0.1", 0)
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{sandbox.port}") as client:
+        yield client
+
+
+def socket(sandbox: Sandbox, path: str = "public") -> connect:
+    return connect(f"ws://127.0.0.1:{sandbox.port}/okx/ws/v5/{path}", max_size=1 << 25, compression=None)
+
+
+async def say(ws: ClientConnection, op: str, *args: dict[str, str], ident: str = "a1") -> None:
+    await ws.send(json.dumps({"id": ident, "op": op, "args": list(args)}))
+
+
+async def pushed(ws: ClientConnection, channel: str) -> dict[str, Any]:
+    async with asyncio.timeout(20):
+        while True:
+            message = json.loads(await ws.recv())
+            if "data" in message and message["arg"]["channel"] == channel:
+                return message
+
+
+SWAP = "BTC-USDT-SWAP"
+API = "/okx/api/v5"
+
+
+async def test_pushes_have_the_vendor_fields(sandbox):
+    async with socket(sandbox) as ws:
+        channels = ("books", "trades", "tickers", "funding-rate", "mark-price")
+        await say(ws, "subscribe", *({"channel": channel, "instId": SWAP} for channel in channels))
+        ack = json.loads(await ws.recv())
+        assert set(ack) == {"id", "event", "arg", "connId"}
+        assert (ack["id"], ack["event"], ack["arg"]) == ("a1", "subscribe", {"channel": "books", "instId": SWAP})
+        books = await pushed(ws, "books")
+        assert books["action"] == "snapshot"
+        row = books["data"][0]
+        assert set(row) == {"asks", "bids", "ts", "checksum", "prevSeqId", "seqId"}
+        assert (row["checksum"], row["prevSeqId"]) == (0, -1)
+        assert len(row["bids"][0]) == 4
+        trade = await pushed(ws, "trades")
+        keys = {"instId", "tradeId", "px", "sz", "side", "ts", "count", "source", "seqId"}
+        assert set(trade["data"][0]) == keys
+        assert isinstance(trade["data"][0]["count"], str)
+        assert isinstance(trade["data"][0]["seqId"], int)
+        mark = await pushed(ws, "mark-price")
+        assert set(mark["data"][0]) == {"instType", "instId", "markPx", "ts"}
+        ticker = await pushed(ws, "tickers")
+        assert {"last", "askPx", "bidPx", "vol24h"} <= set(ticker["data"][0])
+    async with socket(sandbox) as ws:
+        await say(ws, "subscribe", {"channel": "funding-rate", "instId": SWAP})
+        funding = (await pushed(ws, "funding-rate"))["data"][0]
+        assert funding["nextFundingRate"] == ""
+        assert int(funding["nextFundingTime"]) - int(funding["fundingTime"]) == 8 * 3_600_000
+    async with socket(sandbox, "business") as ws:
+        await say(ws, "subscribe", {"channel": "candle1m", "instId": SWAP})
+        await say(ws, "subscribe", {"channel": "trades-all", "instId": SWAP})
+        assert len((await pushed(ws, "candle1m"))["data"][0]) == 9
+        assert "count" not in (await pushed(ws, "trades-all"))["data"][0]
+
+
+async def test_requests_pings_and_errors(sandbox):
+    async with socket(sandbox) as ws:
+        await ws.send("ping")
+        assert await ws.recv() == "pong"
+        for text, code in (
+            ("{nonsense", "60012"),
+            ('{"op":"dance","args":[{}]}', "60019"),
+            ('{"op":"subscribe"}', "60013"),
+            ('{"id":"a-b","op":"subscribe","args":[{"channel":"books","instId":"BTC-USDT"}]}', "60033"),
+            ('{"op":"subscribe","args":[{"channel":"books","instId":"NO-SUCH"}]}', "60018"),
+            ('{"op":"subscribe","args":[{"channel":"candle1m","instId":"BTC-USDT"}]}', "60018"),
+            ('{"op":"subscribe","args":[{"channel":"funding-rate","instId":"BTC-USDT"}]}', "60018"),
+        ):
+            await ws.send(text)
+            error = json.loads(await ws.recv())
+            assert (error["event"], error["code"]) == ("error", code)
+            assert error["connId"]
+        await say(ws, "subscribe", {"channel": "liquidation-orders", "instType": "SWAP"}, ident="liq1")
+        assert json.loads(await ws.recv())["arg"] == {"channel": "liquidation-orders", "instType": "SWAP"}
+        for _ in range(480):
+            await say(ws, "unsubscribe", {"channel": "trades", "instId": SWAP})
+        async with asyncio.timeout(10):
+            while json.loads(await ws.recv()).get("code") != "60014":
+                pass
+
+
+async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
+    """Section "Order book channel" of the vendor's reference: chain prevSeqId, sizes are absolute, 0 removes."""
+    async with socket(sandbox) as ws:
+        await say(ws, "subscribe", {"channel": "books", "instId": SWAP}, {"channel": "trades", "instId": SWAP})
+        sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
+        last, updates, trades = 0, 0, list[dict[str, Any]]()
+
+        async def take() -> None:
+            nonlocal last, updates
+            message = json.loads(await ws.recv())
+            if "data" not in message:
+                return
+            if message["arg"]["channel"] == "trades":
+                trades.extend(message["data"])
+                return
+            row = message["data"][0]
+            if message["action"] == "snapshot":
+                assert not last
+            else:
+                assert row["prevSeqId"] == last
+                updates += 1
+            last = row["seqId"]
+            for name, levels in sides.items():
+                for price, size, _, _ in row[name]:
+                    if float(size):
+                        levels[price] = size
+                    else:
+                        levels.pop(price, None)
+
+        async with asyncio.timeout(30):
+            while updates < 30 or len(trades) < 40:
+                await take()
+        await http.post("/control/pause")
+        final = (await http.get(f"/control/book?venue=okx&symbol=BTC-USDT-PERP")).json()
+        async with asyncio.timeout(5):
+            while last < final["sequence"]:
+                await take()
+        for name, sign in (("bids", -1), ("asks", 1)):
+            mine = sorted(((float(p), float(s)) for p, s in sides[name].items()), key=lambda level: sign * level[0])
+            assert mine == [(float(p), float(s)) for p, s in final[name]]
+        assert final["contract_size"] == "0.01"
+        text = (await http.get("/control/trades?venue=okx&symbol=BTC-USDT-PERP")).text
+        oracle = [json.loads(line) for line in text.splitlines()]
+        by_id = {int(row["trade_id"]): row for row in oracle}
+        following = None
+        for trade in trades:
+            end, count = int(trade["tradeId"]), int(trade["count"])
+            covered = [by_id[ident] for ident in range(end - count + 1, end + 1)]
+            assert following in {None, end - count + 1}
+            following = end + 1
+            assert {(row["price"], row["side"], str(row["ts_ms"])) for row in covered} == {
+                (trade["px"], trade["side"], trade["ts"])
+            }
+            assert float(trade["sz"]) == pytest.approx(sum(float(row["size"]) for row in covered))
+        assert following == int(oracle[-1]["trade_id"]) + 1
+        newest = int(oracle[-1]["trade_id"])
+        params = {"instId": SWAP, "type": "1", "after": str(newest - 4), "before": str(newest - 10)}
+        page = (await http.get(f"{API}/market/history-trades", params=params)).json()
+        assert [int(row["tradeId"]) for row in page["data"]] == list(range(newest - 5, newest - 10, -1))
+        again = (await http.post("/control/resume")).json()
+        assert again == {"paused": False}
+        async with asyncio.timeout(10):
+            seen = updates
+            while updates == seen:
+                await take()
+
+
+async def test_rest_shapes_pages_and_errors(http):
+    rows = (await http.get(f"{API}/public/instruments", params={"instType": "SWAP"})).json()["data"]
+    assert [row["instId"] for row in rows] == [SWAP]
+    assert (rows[0]["ctVal"], rows[0]["ctType"], rows[0]["tickSz"], rows[0]["state"]) == (
+        "0.01",
+        "linear",
+        "0.1",
+        "live",
+    )
+    spot = (await http.get(f"{API}/public/instruments", params={"instType": "SPOT"})).json()["data"][0]
+    assert (spot["baseCcy"], spot["quoteCcy"], spot["ctVal"]) == ("BTC", "USDT", "")
+    book = (await http.get(f"{API}/market/books", params={"instId": SWAP, "sz": "400"})).json()["data"][0]
+    assert "seqId" not in book
+    assert len(book["asks"]) > 200
+    for bar in ("1m", "5m", "15m", "1H", "4H", "1Dutc", "1Wutc"):
+        seen: list[list[str]] = []
+        for _ in range(2):
+            params = {"instId": SWAP, "bar": bar, "limit": "300"} | ({"after": seen[-1][0]} if seen else {})
+            seen += (await http.get(f"{API}/market/candles", params=params)).json()["data"]
+        times = [int(row[0]) for row in seen]
+        assert len(times) == 600
+        assert times == sorted(set(times), reverse=True)
+        assert [row[8] for row in seen] == ["0"] + ["1"] * 599
+    history = (await http.get(f"{API}/market/history-candles", params={"instId": SWAP, "limit": "5"})).json()["data"]
+    assert [row[8] for row in history] == ["1"] * 5
+    for path, params, code in (
+        ("market/candles", {"instId": "NO-SUCH"}, "51001"),
+        ("market/candles", {"instId": SWAP, "bar": "7m"}, "51000"),
+        ("market/books", {}, "50014"),
+        ("public/instruments", {}, "50014"),
+    ):
+        assert (await http.get(f"{API}/{path}", params=params)).json()["code"] == code
+    for _ in range(12):
+        answer = await http.get(f"{API}/public/time")
+    assert (answer.status_code, answer.json()["code"]) == (429, "50011")
