@@ -67,6 +67,7 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
         self._failed = False
         self._moved_s = monotonic_s()
         self.owned: frozenset[TopicPartition] = frozenset()
+        self._reached: dict[TopicPartition, int] = {}
         self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -75,6 +76,7 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             for part in revoked:
                 LAG.remove(self.group, part.topic, str(part.partition))
             self.owned = frozenset()
+            self._reached.clear()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Restore the state of what is ours now and go to the offsets it stands for."""
@@ -91,6 +93,7 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
                 for part, offset in offsets.items():
                     if part in assigned and (consumer := self.consumer()):
                         consumer.seek(part, offset)
+                self._reached = {part: offset for part, offset in offsets.items() if part in assigned}
             self.owned = frozenset(assigned)
             self._moved_s = monotonic_s()
 
@@ -104,6 +107,8 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             if not current:
                 return
             began_s = monotonic_s()
+            for record in current:
+                self._reached[TopicPartition(record.topic, record.partition)] = record.offset + 1
             try:
                 await self._handler(await self._decode(current))
             except Exception as e:  # noqa: BLE001  (`fail` logs it and ends the process)
@@ -171,14 +176,20 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             log.warning("commit failed; it is made up for by the next one", exc_info=e)
 
     async def caught_up(self) -> frozenset[TopicPartition]:
-        """Return the owned partitions of which everything on the broker has been fetched, as far as we know."""
+        """Return the owned partitions of which the handler has seen everything on the broker, as far as we know.
+
+        The consumer's own position says less: it is already past a batch that still waits for its turn.
+        """
         consumer = self.consumer()
         if consumer is None:
             return frozenset()
         found: set[TopicPartition] = set()
         for part in self.owned:
             highwater = consumer.highwater(part)
-            if highwater is not None and await consumer.position(part) >= highwater:
+            if highwater is None:
+                continue
+            reached = self._reached.get(part)
+            if (await consumer.position(part) if reached is None else reached) >= highwater:
                 found.add(part)
         return frozenset(found)
 
