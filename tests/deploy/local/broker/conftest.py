@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.record import MemoryRecords
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+from deploy.local.broker.configs import DEFAULTS, TopicConfig, check, parse
 
 
 class Clients:
@@ -71,3 +75,51 @@ def topic() -> str:
 @pytest.fixture
 def group() -> str:
     return f"group-{uuid.uuid4().hex[:8]}"
+
+
+def batch(
+    *rows: tuple[bytes | None, bytes | None],
+    timestamp: int = 1_700_000_000_000,
+    producer: tuple[int, int, int] = (-1, -1, -1),
+    transactional: bool = False,
+    compression: int = 0,
+) -> bytes:
+    """Return a record batch built by aiokafka, the oracle; `producer` is id, epoch and base sequence."""
+    producer_id, epoch, sequence = producer
+    builder = DefaultRecordBatchBuilder(
+        2, compression, int(transactional), producer_id, epoch, sequence, batch_size=1 << 24
+    )
+    for i, (key, value) in enumerate(rows):
+        assert builder.append(i, timestamp + i, key, value, []) is not None
+    return bytes(builder.build())
+
+
+def parsed(data: bytes) -> list[Any]:
+    """Return the data records in `data` as aiokafka reads them, checksums verified."""
+    found: list[Any] = []
+    memory = MemoryRecords(data)
+    while memory.has_next():
+        one = memory.next_batch()
+        assert one.validate_crc()
+        if not one.is_control_batch:
+            found += list(one)
+    return found
+
+
+@pytest.fixture(name="batch")
+def _batch():
+    return batch
+
+
+@pytest.fixture(name="parsed")
+def _parsed():
+    return parsed
+
+
+@pytest.fixture
+def topic_config():
+    def build(**settings: str) -> TopicConfig:
+        given = {name.replace("_", "."): value for name, value in settings.items()}
+        return parse({**DEFAULTS, **check(given)})
+
+    return build
