@@ -113,6 +113,7 @@ class Worker:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CSX_")}
         environment |= {
             "CSX_KAFKA_BOOTSTRAP": self._bootstrap,
+            "CSX_INSTANCE": "0",
             "CSX_SIGNALS_TIMEFRAMES": '["1m","5m"]',
             "CSX_SIGNALS_SNAPSHOT_EVERY_S": "0.4",
         }

@@ -39,6 +39,9 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = _shared("LOG_FORMAT", "json", "json for machines, console for people")
     otel_endpoint: str | None = _shared("OTEL_ENDPOINT", None, "OTLP over HTTP; traces are off without it")
     memory_limit_mib: int | None = _shared("MEMORY_LIMIT_MIB", None, "the container's limit where absent")
+    instance: str | None = _shared(
+        "INSTANCE", None, "name of this replica that survives its restart; its partitions then wait for it"
+    )
     environment: Literal["local", "production"] = _shared("ENVIRONMENT", "local", "production refuses weak settings")
 
 
