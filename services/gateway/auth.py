@@ -142,7 +142,7 @@ class Keyring:
 
     async def still_valid(self, principal: Principal) -> bool:
         """Tell whether an open connection's key has not been revoked since."""
-        if principal is ANONYMOUS:
+        if principal == ANONYMOUS:
             return self.anonymous
         row = await self._row(principal.key_id)
         return row is not None and row.revoked_ns is None
@@ -166,6 +166,12 @@ class Keyring:
         if at_ns - self._touched.get(key_id, 0) > _TOUCH_NS:
             self._touched[key_id] = at_ns
             await self._store.touch_key(key_id, at_ns)
+
+
+def bearer(header: str) -> str:
+    """Return the key in an `Authorization` header; empty where it holds none."""
+    scheme, _, key = header.strip().partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
 
 
 def _refused(reason: str, message: str) -> AuthError:

@@ -1,6 +1,7 @@
 """Views to stream clients: each has its own bounded queue, in which market data conflates and signals never do."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from enum import IntEnum, unique
@@ -159,11 +160,14 @@ class Hub:
         self._max_clients = max_clients
         self._queue_size = queue_size
         self._clients: set[Client] = set()
+        self._empty = asyncio.Event()
+        self._draining = False
 
     def join(self) -> Client | None:
         """Return a queue for a new client; None: the house is full."""
-        if len(self._clients) >= self._max_clients:
+        if self._draining or len(self._clients) >= self._max_clients:
             return None
+        self._empty.clear()
         client = Client(self._queue_size)
         self._clients.add(client)
         metrics.CLIENTS.set(len(self._clients))
@@ -172,6 +176,8 @@ class Hub:
     def leave(self, client: Client) -> None:
         """Forget a client."""
         self._clients.discard(client)
+        if not self._clients:
+            self._empty.set()
         metrics.CLIENTS.set(len(self._clients))
 
     def send(self, message: Message) -> None:
@@ -187,6 +193,15 @@ class Hub:
         """End every stream."""
         for client in self._clients:
             client.close(code)
+
+    async def drain(self, within_s: float = 2.0) -> None:
+        """End every stream, take no new one, and wait until the clients are gone."""
+        self._draining = True
+        self.close_all(Close.DRAIN)
+        if self._clients:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await self._empty.wait()
 
     async def relay(self, redis: Redis) -> None:
         """Pass on what any replica announces; after a break clients are closed, so that they take new snapshots."""

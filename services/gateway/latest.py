@@ -114,10 +114,10 @@ class Latest:
         feeds = [self._aged(_feed.decode(value), now_ns) for value in found]
         return sorted(feeds, key=lambda feed: (feed.venue, feed.symbol, feed.stream))
 
-    async def issue_ticket(self, key_id: str) -> str:
-        """Return a word that opens one stream as `key_id`, once, within half a minute."""
+    async def issue_ticket(self, holder: str) -> str:
+        """Return a word that opens one stream for `holder`, once, within half a minute."""
         ticket = secrets.token_urlsafe(32)
-        await self.redis.set(_TICKETS + ticket, key_id, ex=TICKET_S)
+        await self.redis.set(_TICKETS + ticket, holder, ex=TICKET_S)
         return ticket
 
     async def redeem_ticket(self, ticket: str) -> str | None:

@@ -1,4 +1,4 @@
-"""One WebSocket client: texts in, texts out; signed in by header, ticket or first message, then subscribed by channel."""
+"""One WebSocket client: texts in, texts out; signed in by header, ticket or first message, then by channel."""
 
 import asyncio
 import logging
@@ -11,12 +11,14 @@ from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.auth import ANONYMOUS, AuthError, Keyring, Principal
+from services.gateway.auth import ANONYMOUS, AuthError, Keyring, Principal, bearer
 from services.gateway.board import Board
 from services.gateway.hub import CHANNELS, Client, Close, Hub, Message, Topic, update
+from services.gateway.latest import TICKET_S, Latest
+from services.gateway.outages import OUTAGES
 from services.gateway.problems import FieldError, Problem, field_problem
 from services.gateway.projections import STREAM_DEPTH, announce
-from services.gateway.schemas import rfc3339
+from services.gateway.schemas import Ticket, rfc3339
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,43 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
     key: str = ""
 
 
+class Sessions:
+    """Makes sessions, and knows by what a client may be signed in before its first message."""
+
+    def __init__(self, hub: Hub, board: Board, keyring: Keyring, latest: Latest, *, heartbeat_s: float = 15.0) -> None:
+        self._hub = hub
+        self._board = board
+        self._keyring = keyring
+        self._latest = latest
+        self._heartbeat_s = heartbeat_s
+
+    async def who(self, authorization: str | None, ticket: str | None) -> Principal | None:
+        """Return who a handshake speaks for; None: it says nothing of that.
+
+        Raises:
+            AuthError: it says something wrong.
+        """
+        if authorization is not None:
+            return await self._keyring.check(bearer(authorization))
+        if ticket is None:
+            return None
+        try:
+            principal = _principal(await self._latest.redeem_ticket(ticket) or b"")
+        except msgspec.DecodeError as e:
+            raise AuthError("the ticket is not known, used, or too old") from e
+        return principal
+
+    async def ticket(self, principal: Principal) -> Ticket:
+        """Return a word that opens one stream as `principal`."""
+        text = msgspec.json.encode(principal).decode()
+        return Ticket(ticket=await self._latest.issue_ticket(text), expires_in_s=TICKET_S)
+
+    def open(self, wire: Wire) -> "Session":
+        """Return the session of a new connection."""
+        return Session(wire, self._hub, self._board, self._keyring, heartbeat_s=self._heartbeat_s)
+
+
+_principal: Final = msgspec.json.Decoder(Principal).decode
 _decode: Final = msgspec.json.Decoder(Request)
 
 
@@ -102,6 +141,9 @@ class Session:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except OUTAGES as e:
+            log.warning("a store does not answer: a client begins again", extra={"error": repr(e)})
+            client.close(Close.RESYNC)
         finally:
             self._hub.leave(client)
             for task in tasks:
@@ -184,6 +226,7 @@ class Session:
 
     async def _snapshot(self, topic: Topic) -> list[Message]:
         symbol, venue = topic.symbol or None, topic.venue or None
+        found: list[tuple[str, str, str, Struct]]
         match topic.channel:
             case "price":
                 markets = (await self._board.markets()).data
@@ -238,9 +281,11 @@ class Session:
             )
 
     async def _watch_key(self, client: Client, principal: Principal) -> None:
-        while await self._keyring.still_valid(principal):
+        while True:
             await asyncio.sleep(_CHECK_KEY_S)
-        client.close(Close.REVOKED)
+            if not await self._keyring.still_valid(principal):
+                client.close(Close.REVOKED)
+                return
 
 
 def _topic(request: Request) -> Topic:

@@ -1,0 +1,113 @@
+"""`csx gateway ...`: the API's document and its keys."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import typer
+
+from libs.common.runtime.clock import now_ns
+from libs.common.runtime.console import emit, flush
+from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
+from libs.common.runtime.migrations import migrate
+from libs.common.runtime.settings import load
+from services.gateway.app import build
+from services.gateway.auth import Keyring, KeyRow, mint
+from services.gateway.board import Board
+from services.gateway.hub import Hub
+from services.gateway.latest import Latest
+from services.gateway.outages import OUTAGES
+from services.gateway.schemas import rfc3339
+from services.gateway.settings import Settings
+from services.gateway.store import Store
+from services.gateway.stream import Sessions
+
+app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys.")
+keys = typer.Typer(no_args_is_help=True, help="API keys: only their hash is stored.")
+app.add_typer(keys, name="keys")
+
+T = TypeVar("T")
+
+
+@app.command()
+def openapi() -> None:
+    """Print the API as an OpenAPI 3.1 document."""
+    emit(msgspec.json.format(msgspec.json.encode(document()), indent=2))
+    flush()
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Option(help="Whose key it is.")],
+    scopes: Annotated[str, typer.Option(help="Commas between more.")] = "read",
+) -> None:
+    """Make a key and print it: it is shown this once."""
+    try:
+        key = mint(name, [scope.strip() for scope in scopes.split(",") if scope.strip()], at_ns=now_ns())
+    except ValueError as e:
+        raise InputError(str(e)) from e
+    _with_store(lambda store: store.add_key(key.row))
+    emit(msgspec.json.encode({"key": key.text, "key_id": key.row.key_id, "name": name, "scopes": key.row.scopes}))
+    flush()
+
+
+@keys.command(name="list")
+def show() -> None:
+    """Print every key, without its secret."""
+    for row in _with_store(lambda store: store.keys()):
+        emit(msgspec.json.encode(_shown(row)))
+    flush()
+
+
+@keys.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="The id: ten characters, see `list`.")]) -> None:
+    """Make a key void, everywhere within five seconds."""
+    if not _with_store(lambda store: store.revoke_key(key_id, now_ns())):
+        raise InputError(f"there is no key {key_id}: see `csx gateway keys list`")
+    emit(msgspec.json.encode({"key_id": key_id, "revoked": True}))
+    flush()
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document; nothing is connected."""
+    store, latest = Store(""), Latest.at("redis://127.0.0.1:1/0")
+    board, keyring = Board(store, latest), Keyring(store)
+
+    async def faults() -> dict[str, str]:
+        return {}
+
+    sessions = Sessions(Hub(), board, keyring, latest)
+    api = build(board=board, keyring=keyring, sessions=sessions, faults=faults)
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(api.openapi_schema.to_schema()))
+    return plain
+
+
+def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
+    dsn = load(Settings).postgres_dsn.get_secret_value()
+    if not dsn:
+        raise ConfigurationError("CSX_POSTGRES_DSN is missing: keys are kept in PostgreSQL")
+
+    async def run() -> T:
+        await migrate(dsn, "services.gateway.migrations", "gateway")
+        store = Store(dsn)
+        try:
+            await store.start()
+            return await work(store)
+        except OUTAGES as e:
+            raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
+        finally:
+            await store.stop()
+
+    return asyncio.run(run())
+
+
+def _shown(row: KeyRow) -> dict[str, Any]:
+    return {
+        "key_id": row.key_id,
+        "name": row.name,
+        "scopes": row.scopes,
+        "created": rfc3339(row.created_ns),
+        "last_used": rfc3339(row.used_ns) if row.used_ns else None,
+        "revoked": rfc3339(row.revoked_ns) if row.revoked_ns else None,
+    }

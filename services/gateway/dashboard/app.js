@@ -1,0 +1,370 @@
+// The page: what the gateway says, shown. It computes nothing but pixels; every text goes in as text.
+
+import { drawCandles } from "/chart.js";
+import { Link, Refused } from "/link.js";
+
+const FRAMES = ["1m", "5m", "15m", "1h", "4h", "1d", "1w"];
+const LENGTH_NS = { "1m": 60e9, "5m": 300e9, "15m": 900e9, "1h": 3600e9, "4h": 14400e9, "1d": 86400e9, "1w": 604800e9 };
+const LAYER_NAMES = { cvd: "CVD", order_flow: "Order flow", technicals: "Technicals", smc: "Smart money", fibonacci: "Fibonacci", liquidity: "Liquidity", timeframes: "Timeframes", ai: "AI confluence" };
+const SIGNALS_KEPT = 60;
+
+const $ = (id) => document.getElementById(id);
+const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), open: new Set(), signals: new Map(), health: null, clock: 0 };
+
+function make(tag, attributes = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name === "class") node.className = value;
+    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== false) node.setAttribute(name, value);
+  }
+  node.append(...children.filter((child) => child !== null));
+  return node;
+}
+
+// --- how numbers read
+
+function decimals(price) { return price >= 10000 ? 1 : price >= 100 ? 2 : price >= 1 ? 4 : 6; }
+const formatPrice = (value) => value === null || value === undefined ? "–" : value.toLocaleString("en-US", { minimumFractionDigits: decimals(Math.abs(value)), maximumFractionDigits: decimals(Math.abs(value)) });
+const formatSize = (value) => value.toLocaleString("en-US", { maximumFractionDigits: value >= 100 ? 1 : 4 });
+const formatScore = (value) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
+const percent = (value) => `${Math.round(value * 100)} %`;
+const words = (text) => String(text).replaceAll("_", " ");
+const moment = (ns) => new Date(ns / 1e6);
+const formatTime = (ns) => moment(ns).toISOString().slice(11, LENGTH_NS[state.frame] >= 86400e9 ? 10 : 16) || moment(ns).toISOString().slice(5, 10);
+const formatStamp = (ns) => `${moment(ns).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+function formatAge(seconds) {
+  if (seconds < 1) return "now";
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
+}
+const ageOf = (seenNs) => Math.max(0, (Date.now() - seenNs / 1e6) / 1000);
+const tone = (value) => (value > 0 ? "up" : value < 0 ? "down" : "muted");
+const arrow = (direction) => ({ long: "▲ ", short: "▼ ", neutral: "◆ " })[direction] ?? "";
+const toneOf = (direction) => ({ long: "up", short: "down" })[direction] ?? "muted";
+
+// --- small pictures
+
+function signedBar(value, label) {
+  const bar = make("div", { class: "bar", role: "img", "aria-label": label });
+  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg"), rect = document.createElementNS(space, "rect");
+  svg.setAttribute("viewBox", "0 0 200 10");
+  svg.setAttribute("preserveAspectRatio", "none");
+  const size = Math.min(1, Math.abs(value)) * 100;
+  rect.setAttribute("x", value < 0 ? 100 - size : 100);
+  rect.setAttribute("width", size);
+  rect.setAttribute("height", 10);
+  rect.setAttribute("class", value < 0 ? "fill-down" : "fill-up");
+  svg.append(rect);
+  bar.append(svg);
+  return bar;
+}
+
+function depthBar(share, side) {
+  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg"), rect = document.createElementNS(space, "rect");
+  svg.setAttribute("viewBox", "0 0 100 10");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("class", "depth");
+  svg.setAttribute("aria-hidden", "true");
+  rect.setAttribute("x", side === "up" ? 100 - share * 100 : 0);
+  rect.setAttribute("width", share * 100);
+  rect.setAttribute("height", 10);
+  rect.setAttribute("class", `soft-${side}`);
+  svg.append(rect);
+  return svg;
+}
+
+function facts(entries) {
+  return make("dl", { class: "facts" }, ...entries.map(([name, value, style]) => make("div", {}, make("dt", {}, name), make("dd", { class: style ?? "" }, value))));
+}
+
+// --- panels
+
+function showOrigin(origin) {
+  const badge = $("origin");
+  badge.hidden = !origin;
+  badge.dataset.origin = origin ?? "";
+  badge.textContent = (origin ?? "").toUpperCase();
+  badge.title = { simulated: "An invented market: nothing here is real", recorded: "A recording of a real market, played back", live: "A real market, now" }[origin] ?? "";
+}
+
+function showPrice(price) {
+  const before = state.price?.price, node = $("price");
+  state.price = price;
+  showOrigin(price.origin);
+  node.textContent = formatPrice(price.price);
+  if (before !== undefined && before !== price.price) node.className = `price ${price.price > before ? "up" : "down"}`;
+  document.title = `${formatPrice(price.price)} ${price.symbol} · CryptoSatX`;
+  grow(price);
+}
+
+function grow(price) {
+  const length = LENGTH_NS[state.frame], last = state.bars[state.bars.length - 1];
+  const phase = state.frame === "1w" ? 4 * 86400e9 : 0, open = price.event_ns - ((price.event_ns - phase) % length);
+  if (last && open - last.open_ns < length / 2 && !last.closed) {
+    last.high = Math.max(last.high, price.price);
+    last.low = Math.min(last.low, price.price);
+    last.close = price.price;
+  } else if (!last || open - last.open_ns > length / 2) {
+    state.bars.push({ open_ns: open, open: price.price, high: price.price, low: price.price, close: price.price, volume: 0, closed: false, complete: false });
+  }
+  draw();
+}
+
+function takeBar(data) {
+  if (data.timeframe !== state.frame) return;
+  const length = LENGTH_NS[state.frame], kept = state.bars.filter((bar) => Math.abs(bar.open_ns - data.candle.open_ns) > length / 2);
+  state.bars = [...kept, data.candle].sort((a, b) => a.open_ns - b.open_ns).slice(-600);
+  draw();
+}
+
+let drawing = 0;
+function draw() {
+  if (drawing) return;
+  drawing = requestAnimationFrame(() => {
+    drawing = 0;
+    $("chart-empty").hidden = state.bars.length > 0;
+    drawCandles($("chart"), state.bars, formatPrice, formatTime);
+    const closed = state.bars.filter((bar) => bar.closed), partial = closed.filter((bar) => !bar.complete).length;
+    $("chart-note").textContent = closed.length ? `${closed.length} closed candles of ${state.frame}, times in UTC; the last, dashed, still forms${partial ? `; ${partial} not observed in whole` : ""}` : state.bars.length ? "the first candle still forms" : "";
+    const last = state.bars[state.bars.length - 1];
+    $("chart").setAttribute("aria-label", last ? `Candles of ${state.frame}, last price ${formatPrice(last.close)}` : "Candles: none yet");
+  });
+}
+
+function showBook(book) {
+  const ladder = $("book"), status = $("book-state");
+  if (!book.in_sync) {
+    status.textContent = `Being rebuilt: ${book.cause ?? "waiting for a snapshot"}`;
+    ladder.replaceChildren();
+    for (const id of ["bid", "ask", "spread"]) $(id).textContent = "–";
+    return;
+  }
+  state.book = book;
+  const bids = book.bids.slice(0, 12), asks = book.asks.slice(0, 12);
+  let sum = 0;
+  const total = Math.max(bids.reduce((all, [, size]) => all + size, 0), asks.reduce((all, [, size]) => all + size, 0)) || 1;
+  const side = (levels, name) => { sum = 0; return make("div", { "aria-label": name === "up" ? "Bids" : "Asks", role: "group" }, ...levels.map(([price, size]) => {
+    sum += size;
+    const cells = [make("span", {}, formatSize(size)), make("span", { class: name }, formatPrice(price))];
+    return make("div", { class: "row" }, depthBar(sum / total, name), ...(name === "up" ? cells : cells.reverse()));
+  })); };
+  ladder.replaceChildren(side(bids, "up"), side(asks, "down"));
+  if (bids.length && asks.length) {
+    $("bid").textContent = formatPrice(bids[0][0]);
+    $("ask").textContent = formatPrice(asks[0][0]);
+    $("spread").textContent = `${(((asks[0][0] - bids[0][0]) / asks[0][0]) * 1e4).toFixed(2)} bp`;
+  }
+  status.textContent = `sequence ${book.sequence}`;
+}
+
+function showReadings() {
+  const box = $("readings");
+  const readings = [...state.readings.values()].sort((a, b) => a.layer.localeCompare(b.layer) || (LENGTH_NS[a.timeframe] ?? 0) - (LENGTH_NS[b.timeframe] ?? 0));
+  if (!readings.length) { box.replaceChildren(make("p", { class: "empty" }, "No reading yet.")); return; }
+  const known = new Map([...box.querySelectorAll("details")].map((node) => [node.dataset.slot, node]));
+  box.replaceChildren(...readings.map((reading) => {
+    const slot = `${reading.layer}|${reading.timeframe ?? ""}`, name = LAYER_NAMES[reading.layer] ?? words(reading.layer);
+    const first = readings.find((other) => other.layer === reading.layer) === reading;
+    const silent = reading.confidence === 0, node = known.get(slot) ?? make("details", { class: "reading", "data-slot": slot, "data-testid": first ? `reading-${reading.layer}` : `reading-${reading.layer}-${reading.timeframe}` });
+    node.replaceChildren(
+      make("summary", { "aria-label": `${name} ${reading.timeframe ?? ""}: score ${formatScore(reading.score)}, confidence ${percent(reading.confidence)}` },
+        make("span", {}, `${name} `, make("span", { class: "muted small" }, reading.timeframe ?? "ticks")),
+        signedBar(reading.score, `score ${formatScore(reading.score)}`),
+        make("span", { class: `score ${silent ? "muted" : tone(reading.score)}` }, silent ? "abstains" : formatScore(reading.score)),
+        make("span", { class: "muted small number" }, silent ? "" : `${percent(reading.confidence)}`)),
+      factTable(reading.facts),
+      make("p", { class: "muted small" }, `as of ${formatStamp(reading.as_of_ns)}`));
+    return node;
+  }));
+}
+
+function factTable(found) {
+  const rows = Object.entries(found ?? {});
+  if (!rows.length) return make("p", { class: "empty" }, "No facts.");
+  return make("table", {}, make("tbody", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, words(name)), make("td", { class: "number" }, value === null ? "not known" : typeof value === "number" ? value.toLocaleString("en-US", { maximumSignificantDigits: 6 }) : String(value))))));
+}
+
+function newest() {
+  return [...state.signals.values()].sort((a, b) => b.as_of_ns - a.as_of_ns || b.signal_id.localeCompare(a.signal_id));
+}
+
+function showSignals() {
+  const all = newest(), body = $("signals").tBodies[0];
+  $("signals-empty").hidden = all.length > 0;
+  body.replaceChildren(...all.slice(0, 25).map((signal) => make("tr", {},
+    make("td", {}, moment(signal.as_of_ns).toISOString().slice(11, 19)),
+    make("td", {}, signal.timeframe),
+    make("td", {}, make("button", { class: toneOf(signal.direction), onclick: () => showEvidence(signal.signal_id), "aria-label": `Evidence of ${signal.direction} ${signal.timeframe}` }, `${arrow(signal.direction)}${signal.abstained ? "abstained" : words(signal.label)}`)),
+    make("td", { class: `number ${tone(signal.score)}` }, formatScore(signal.score)),
+    make("td", { class: "muted" }, signal.decision ? `${words(signal.decision)} · ${signal.judge}` : "not yet"))));
+  showSignal(all.find((signal) => !signal.abstained && signal.direction !== "neutral") ?? all[0]);
+}
+
+function showSignal(signal) {
+  const body = $("signal-body");
+  if (!signal) { body.replaceChildren(make("p", { class: "empty" }, "No signal yet: the first bar has to close.")); return; }
+  const plan = signal.plan;
+  body.replaceChildren(
+    make("div", { class: "head" },
+      make("span", { class: `direction ${toneOf(signal.direction)}` }, `${arrow(signal.direction)}${signal.direction}`),
+      make("span", { class: "chip" }, words(signal.label)),
+      make("span", { class: "chip" }, signal.timeframe),
+      make("span", { class: "chip", title: "No probability is shown until outcomes have proven one" }, signal.probability === null ? signal.probability_status : `p ${signal.probability.toFixed(2)}`),
+      make("span", { class: "chip" }, signal.origin)),
+    signedBar(signal.score, `score ${formatScore(signal.score)}`),
+    facts([["Score", formatScore(signal.score), tone(signal.score)], ["Confidence", percent(signal.confidence)], ["Price then", formatPrice(signal.price)], ["Age", formatAge(ageOf(signal.seen_ns)), "signal-age"]]),
+    signal.abstained ? make("p", {}, `Abstains: ${words(signal.abstained)}`) : null,
+    plan ? facts([["Entry", `${formatPrice(plan.entry_low)} – ${formatPrice(plan.entry_high)}`], ["Stop", formatPrice(plan.stop), "down"], ...plan.targets.map((target, index) => [`Target ${index + 1}`, `${formatPrice(target.price)} · ${target.reward_to_risk.toFixed(1)} R`, "up"])]) : null,
+    plan ? make("p", { class: "muted small" }, plan.invalidation) : null,
+    make("p", { class: "muted small" }, signal.decision ? `${words(signal.decision)} by ${signal.judge}: ${signal.rationale}` : "not judged yet"),
+    make("p", { class: "muted id" }, signal.signal_id),
+    make("button", { class: "wide", "data-testid": "show-evidence", onclick: () => showEvidence(signal.signal_id) }, "Show the evidence"));
+}
+
+async function showEvidence(id) {
+  const box = $("evidence-body");
+  box.replaceChildren(make("p", { class: "empty" }, "Loading…"));
+  if (!$("evidence").open) $("evidence").showModal();
+  try {
+    const signal = await link.get(`/v1/signals/${encodeURIComponent(id)}`);
+    $("evidence-title").textContent = `Evidence: ${signal.direction} ${signal.symbol} ${signal.timeframe}`;
+    const largest = Math.max(0.01, ...signal.contributions.map((share) => Math.abs(share.contribution)));
+    box.replaceChildren(
+      make("p", { class: "muted small" }, `as of ${formatStamp(signal.as_of_ns)} · ${signal.origin} · ${signal.venue} · score ${formatScore(signal.score)} is the sum of:`),
+      make("h3", {}, "Contributions"),
+      ...(signal.contributions.length ? signal.contributions.map((share) => make("div", { class: "share" },
+        make("span", {}, LAYER_NAMES[share.layer] ?? words(share.layer)),
+        signedBar(share.contribution / largest, `contribution ${formatScore(share.contribution)}`),
+        make("span", { class: "small muted" }, make("b", { class: tone(share.contribution) }, formatScore(share.contribution)), ` = ${percent(share.weight)} × ${formatScore(share.score)}`))) : [make("p", { class: "empty" }, signal.abstained ? `The engine abstained: ${words(signal.abstained)}` : "No layer spoke.")]),
+      make("h3", {}, "Absent layers"),
+      signal.absent.length ? facts(signal.absent.map((absence) => [LAYER_NAMES[absence.layer] ?? words(absence.layer), words(absence.cause)])) : make("p", { class: "muted" }, "None: every layer spoke."),
+      ...signal.readings.flatMap((reading) => [make("h3", {}, `${LAYER_NAMES[reading.layer] ?? words(reading.layer)} ${reading.timeframe ?? ""}`), factTable(reading.facts)]),
+      make("h3", {}, "Inputs that reproduce it"), factTable(signal.inputs),
+      make("h3", {}, "Alerts"),
+      signal.deliveries.length ? facts(signal.deliveries.map((delivery) => [`${delivery.channel} ${delivery.recipient}`, `${delivery.state}${delivery.reason ? `: ${delivery.reason}` : ""}`])) : make("p", { class: "muted" }, "None was sent."));
+  } catch (error) {
+    box.replaceChildren(make("p", { class: "fault" }, error.message));
+  }
+}
+
+function showHealth(health) {
+  state.health = health;
+  const sent = health.alerts.delivered ?? 0, others = Object.entries(health.alerts).filter(([name]) => name !== "delivered");
+  $("alerts").textContent = sent || others.length ? `Alerts delivered: ${sent}${others.map(([name, count]) => `, ${name}: ${count}`).join("")}` : "No alert delivered yet.";
+  $("feeds-empty").hidden = health.feeds.length > 0;
+  $("feeds").tBodies[0].replaceChildren(...health.feeds.map((feed) => make("tr", { class: feed.stale ? "stale" : "" },
+    make("td", {}, feed.venue), make("td", {}, feed.symbol), make("td", {}, feed.stream),
+    make("td", { class: "number" }, `${formatAge(feed.age_s)}${feed.stale ? " · stale" : ""}`),
+    make("td", { class: "number" }, feed.events.toLocaleString("en-US")),
+    make("td", { class: "number" }, feed.open_gaps ? `${feed.gaps} (${feed.open_gaps} open)` : String(feed.gaps)))));
+  if (state.markets.length === 0 && health.feeds.length) loadMarkets().catch(complain);
+}
+
+function tick() {
+  if (!state.price) return;
+  const age = ageOf(state.price.seen_ns), stale = age > (state.health?.stale_after_s ?? 15);
+  $("price-age").textContent = `${formatAge(age)}${stale ? " · stale" : ""}`;
+  $("price-age").className = stale ? "down" : "";
+  const shown = document.querySelector("#signal-body .signal-age"), signal = newest().find((one) => !one.abstained && one.direction !== "neutral") ?? newest()[0];
+  if (shown && signal) shown.textContent = formatAge(ageOf(signal.seen_ns));
+}
+
+// --- the line
+
+const fromAddress = new URLSearchParams(location.hash.slice(1)).get("key");
+if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.replaceState(null, "", location.pathname); }
+
+const link = new Link(sessionStorage.getItem("csx.key") ?? "", {
+  onState: (name) => { $("link").dataset.state = name; $("link").textContent = name; },
+  onReady: () => { link.say({ op: "subscribe", channel: "health" }); if (state.market) choose(state.market, true); else loadMarkets().catch(complain); },
+  onMessage: hear,
+});
+
+function hear(message) {
+  const { channel, symbol, venue, data } = message;
+  if (channel === "health" && data) { showHealth(data); return; }
+  if (!data || !state.market || symbol !== state.market.symbol || venue !== state.market.venue) return;
+  if (channel === "price") showPrice(data);
+  else if (channel === "book") showBook(data);
+  else if (channel === "candles") takeBar(data);
+  else if (channel === "readings") { state.readings.set(`${data.layer}|${data.timeframe ?? ""}`, data); later(showReadings); }
+  else if (channel === "signals" && data.origin === (state.price?.origin ?? state.market.origin)) {
+    const known = state.signals.get(data.signal_id);
+    if (!known?.decision || data.decision) state.signals.set(data.signal_id, { ...data, seen_ns: known?.seen_ns ?? data.seen_ns });
+    for (const old of newest().slice(SIGNALS_KEPT)) state.signals.delete(old.signal_id);
+    later(showSignals);
+  }
+}
+
+const waiting = new Set();
+function later(show) {
+  if (!waiting.size) requestAnimationFrame(() => { for (const one of waiting) one(); waiting.clear(); });
+  waiting.add(show);
+}
+
+function complain(error) {
+  if (error instanceof Refused) {
+    $("sign-in").hidden = false;
+    $("main").hidden = true;
+    $("key-fault").textContent = link.key ? error.message : "";
+    $("key").focus();
+    return true;
+  }
+  $("link").textContent = error.message;
+  return false;
+}
+
+async function loadMarkets() {
+  const { data } = await link.get("/v1/markets");
+  state.markets = data;
+  const picker = $("market");
+  picker.replaceChildren(...data.map((market, index) => make("option", { value: index }, `${market.symbol} · ${market.venue}`)));
+  if (!data.length) { setTimeout(() => loadMarkets().catch(complain), 1500); return; }
+  const wanted = sessionStorage.getItem("csx.market"), fresh = data.filter((market) => !market.stale);
+  const market = data.find((one) => `${one.venue}|${one.symbol}` === wanted) ?? (fresh.length ? fresh : data)[0];
+  picker.value = String(data.indexOf(market));
+  choose(market);
+}
+
+function choose(market, again = false) {
+  const before = state.market;
+  if (before && !again) for (const channel of ["price", "book", "candles", "readings", "signals"]) link.say({ op: "unsubscribe", channel, symbol: before.symbol, venue: before.venue });
+  Object.assign(state, { market, bars: [], price: null, readings: new Map(), signals: new Map() });
+  sessionStorage.setItem("csx.market", `${market.venue}|${market.symbol}`);
+  $("market-title").textContent = market.symbol;
+  $("market-venue").textContent = market.venue;
+  $("price").textContent = "–";
+  $("price").className = "price";
+  showOrigin(market.origin);
+  showReadings();
+  showSignals();
+  loadCandles().catch(complain);
+  for (const channel of ["price", "book", "candles", "readings", "signals"]) link.say({ op: "subscribe", channel, symbol: market.symbol, venue: market.venue });
+}
+
+async function loadCandles() {
+  const { symbol, venue } = state.market, frame = state.frame;
+  const found = await link.get(`/v1/markets/${encodeURIComponent(symbol)}/candles?timeframe=${frame}&venue=${encodeURIComponent(venue)}&limit=300`);
+  if (frame !== state.frame || venue !== state.market.venue || symbol !== state.market.symbol) return;
+  const newer = state.bars.filter((bar) => !found.data.length || bar.open_ns - found.data[found.data.length - 1].open_ns > LENGTH_NS[frame] / 2);
+  state.bars = [...found.data, ...newer];
+  draw();
+}
+
+for (const frame of FRAMES) {
+  $("timeframes").append(make("button", { type: "button", "aria-pressed": String(frame === state.frame), onclick: (event) => {
+    state.frame = frame;
+    state.bars = [];
+    for (const other of $("timeframes").children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
+    loadCandles().catch(complain);
+  } }, frame));
+}
+$("market").addEventListener("change", (event) => choose(state.markets[Number(event.target.value)]));
+$("key-form").addEventListener("submit", (event) => { event.preventDefault(); sessionStorage.setItem("csx.key", $("key").value.trim()); location.reload(); });
+addEventListener("resize", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+setInterval(tick, 500);
+// asked before the stream is opened: a wrong key is said once, without a socket that opens and closes
+link.get("/v1/markets").then(() => link.open(), (error) => { if (!complain(error)) setTimeout(() => location.reload(), 5000); });

@@ -1,0 +1,59 @@
+// Candles on a canvas: bars in, pixels out.
+
+const RIGHT = 70, BOTTOM = 22, GAP = 0.28;
+
+export function drawCandles(canvas, bars, format, formatTime) {
+  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+  if (!width || !height) return;
+  canvas.width = width * ratio;
+  canvas.height = height * ratio;
+  const pen = canvas.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.clearRect(0, 0, width, height);
+  const shown = bars.slice(-Math.max(24, Math.floor((width - RIGHT) / 9)));
+  if (!shown.length) return;
+  const style = getComputedStyle(document.documentElement), colour = (name) => style.getPropertyValue(name).trim();
+  const high = Math.max(...shown.map((bar) => bar.high)), low = Math.min(...shown.map((bar) => bar.low));
+  const pad = (high - low) * 0.06 || high * 0.0005 || 1, top = high + pad, floor = low - pad;
+  const most = Math.max(...shown.map((bar) => bar.volume)) || 1, tall = height - BOTTOM;
+  const y = (price) => ((top - price) / (top - floor)) * tall;
+  const step = Math.min((width - RIGHT) / shown.length, 16);
+  pen.font = "11px system-ui, sans-serif";
+  pen.textBaseline = "middle";
+  for (let line = 0; line <= 4; line++) {
+    const price = floor + ((top - floor) * (line + 0.5)) / 5, at = Math.round(y(price)) + 0.5;
+    pen.strokeStyle = colour("--line");
+    pen.beginPath(); pen.moveTo(0, at); pen.lineTo(width - RIGHT, at); pen.stroke();
+    pen.fillStyle = colour("--muted");
+    pen.textAlign = "left";
+    pen.fillText(format(price), width - RIGHT + 8, at);
+  }
+  const every = Math.ceil(86 / step);
+  shown.forEach((bar, index) => {
+    const middle = index * step + step / 2, rises = bar.close >= bar.open, ink = colour(rises ? "--up" : "--down");
+    pen.fillStyle = colour(rises ? "--up-soft" : "--down-soft");
+    const volume = (bar.volume / most) * tall * 0.16;
+    pen.fillRect(middle - step * 0.4, tall - volume, step * 0.8, volume);
+    pen.strokeStyle = pen.fillStyle = ink;
+    pen.setLineDash(bar.closed ? [] : [2, 2]);
+    pen.beginPath(); pen.moveTo(Math.round(middle) + 0.5, y(bar.high)); pen.lineTo(Math.round(middle) + 0.5, y(bar.low)); pen.stroke();
+    const body = Math.max(1.5, Math.abs(y(bar.open) - y(bar.close))), upper = Math.min(y(bar.open), y(bar.close));
+    if (bar.closed) pen.fillRect(middle - step * (0.5 - GAP / 2), upper, step * (1 - GAP), body);
+    else pen.strokeRect(middle - step * (0.5 - GAP / 2), upper, step * (1 - GAP), body);
+    pen.setLineDash([]);
+    if (index % every === Math.floor(every / 2)) {
+      pen.fillStyle = colour("--muted");
+      pen.textAlign = "center";
+      pen.fillText(formatTime(bar.open_ns), middle, height - BOTTOM / 2);
+    }
+  });
+  const last = shown[shown.length - 1], at = Math.round(y(last.close)) + 0.5;
+  pen.strokeStyle = pen.fillStyle = colour(last.close >= last.open ? "--up" : "--down");
+  pen.setLineDash([3, 3]);
+  pen.beginPath(); pen.moveTo(0, at); pen.lineTo(width - RIGHT, at); pen.stroke();
+  pen.setLineDash([]);
+  pen.fillRect(width - RIGHT + 2, at - 9, RIGHT - 4, 18);
+  pen.fillStyle = colour("--panel");
+  pen.textAlign = "left";
+  pen.fillText(format(last.close), width - RIGHT + 8, at);
+}

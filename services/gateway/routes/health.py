@@ -1,0 +1,15 @@
+"""GET /v1/health: how the feeds are."""
+
+from litestar import get
+
+from services.gateway.board import Board
+from services.gateway.routes.access import READ, problems
+from services.gateway.schemas import HealthView
+
+
+@get(
+    "/v1/health", opt=READ, operation_id="getHealth", summary="How the feeds are", tags=["health"], responses=problems()
+)
+async def health(board: Board) -> HealthView:
+    """Age, number of events and gaps of every stream of every market, and alerts by state."""
+    return await board.health()

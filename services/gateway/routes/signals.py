@@ -1,0 +1,57 @@
+"""GET /v1/signals and /v1/signals/{signal_id}."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from libs.common.events import Direction, Origin, Timeframe
+from services.gateway.board import Board
+from services.gateway.routes.access import READ, problems
+from services.gateway.routes.parameters import SymbolParameter
+from services.gateway.schemas import SignalDetail, Signals
+
+_TAGS = ["signals"]
+
+
+@get(
+    "/v1/signals",
+    opt=READ,
+    operation_id="listSignals",
+    summary="Signals, newest first",
+    tags=_TAGS,
+    responses=problems(404),
+)
+async def signals(
+    board: Board,
+    symbol: SymbolParameter | None = None,
+    venue: Annotated[str | None, Parameter(max_length=64)] = None,
+    timeframe: Timeframe | None = None,
+    direction: Direction | None = None,
+    origin: Origin | None = None,
+    cursor: Annotated[str | None, Parameter(max_length=512, description="`next_cursor` of the page before")] = None,
+    limit: Annotated[int, Parameter(ge=1, le=500, description="Signals a page")] = 100,
+) -> Signals:
+    """Pages hold still while new signals come: follow `next_cursor` until `has_more` is false."""
+    return await board.signals(
+        symbol=symbol,
+        venue=venue,
+        timeframe=timeframe,
+        direction=direction,
+        origin=origin,
+        after=cursor,
+        limit=limit,
+    )
+
+
+@get(
+    "/v1/signals/{signal_id:str}",
+    opt=READ,
+    operation_id="getSignal",
+    summary="One signal with its evidence",
+    tags=_TAGS,
+    responses=problems(404),
+)
+async def signal(board: Board, signal_id: Annotated[str, Parameter(max_length=200)]) -> SignalDetail:
+    """Contributions, absent layers with their causes, readings, inputs, the verdict, and what became of its alerts."""
+    return await board.signal(signal_id)
