@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -186,10 +186,10 @@ async def _dependency(name: str, address: str | None, probe: Callable[[str], Pro
         return Row(check=name, state="fail", found=str(e) or type(e).__name__, mend=mend)
 
 
-async def _skew(venue: str) -> Row:
+async def _skew(venue: str, ask: Callable[[str], Awaitable[tuple[float, float]]] = clock_skew) -> Row:
     name = f"clock {venue}"
     try:
-        skew_s, error_s = await clock_skew(venue)
+        skew_s, error_s = await ask(venue)
     except OSError as e:
         return Row(check=name, state="skip", found=f"not reachable from here ({e}): not checked")
     found = f"{skew_s:+.3f} s from the venue's clock, to within {error_s:.3f} s"

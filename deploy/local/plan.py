@@ -100,8 +100,7 @@ def _exchange(request: Request, wiring: Wiring) -> Spec:
     port = wiring.ports["exchange"]
     command = [sys.executable, "-m", "deploy.local.sandbox", "--port", str(port)]
     if request.feed is Feed.FILES:
-        for path in request.files:
-            command += ["--recording", str(path)]
+        command += ["--recording", *(str(path) for path in request.files)]
         command += ["--venue", next(iter(request.markets)), "--speed", f"{request.speed:g}"]
     else:
         command += ["--seed", str(request.seed)]

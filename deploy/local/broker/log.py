@@ -180,7 +180,7 @@ class Log:
         self.closed = True
         for segment in self._segments:
             segment.seal()
-        shutil.rmtree(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)  # compaction may be writing there; its rest goes with the name
         self._wake()
 
     def _write(self, head: Header, batch: bytes) -> tuple[Code, int]:

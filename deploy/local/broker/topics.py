@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -66,13 +67,11 @@ class Topics:
             ConfigRefusedError: a setting that cannot be honoured; nothing was created.
         """
         self._overrides[name] = configs.check(overrides)
-        self._open(name, range(partitions))
-        self._save()
+        self._make(name, range(partitions))
 
     def grow(self, name: str, partitions: int) -> None:
         """Add partitions up to `partitions`."""
-        self._open(name, range(len(self._logs[name]), partitions))
-        self._save()
+        self._make(name, range(len(self._logs[name]), partitions))
 
     def delete(self, name: str) -> None:
         """Delete a topic and its data."""
@@ -87,10 +86,19 @@ class Topics:
         for log in self.all_logs():
             log.close()
 
+    def _make(self, name: str, partitions: range) -> None:
+        for partition in partitions:  # of a topic whose deletion was cut short
+            shutil.rmtree(self._folder_of(name, partition), ignore_errors=True)
+        self._open(name, partitions)
+        self._save()
+
     def _open(self, name: str, partitions: range) -> None:
         config: TopicConfig = configs.parse(self.settings(name))
-        fresh = [Log(self._folder / f"{name}-{partition}", config) for partition in partitions]
+        fresh = [Log(self._folder_of(name, partition), config) for partition in partitions]
         self._logs.setdefault(name, []).extend(fresh)
+
+    def _folder_of(self, name: str, partition: int) -> Path:
+        return self._folder / f"{name}-{partition}"
 
     def _save(self) -> None:
         table = {name: {"partitions": len(logs), "config": self._overrides[name]} for name, logs in self._logs.items()}

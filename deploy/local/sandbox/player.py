@@ -18,7 +18,7 @@ from deploy.local.sandbox.faults import Faults
 from deploy.local.sandbox.listings import OKX
 from deploy.local.sandbox.okx import Okx
 from deploy.local.sandbox.played import Played
-from deploy.local.sandbox.recorded import Heard, Inventory, answered_for, frames, heard, take_stock
+from deploy.local.sandbox.recorded import Heard, Inventory, frames, heard, take_stock
 from deploy.local.sandbox.tape import Liquidated
 from deploy.local.sandbox.wire import Request, Response, Socket
 from services.ingest.recordings import Frame, FrameKind
@@ -85,7 +85,7 @@ class Player:
             rows = [row for name, row in self.stock.instruments.items() if name in self.markets]
             self.exchange = PlayedOkx(faults, markets, rows)
         else:
-            self.exchange = PlayedBinanceUsdm(faults, markets, self._answered())
+            self.exchange = PlayedBinanceUsdm(faults, markets, self.stock.snapshots())
         self.played = 0
         self.unplayable = 0
         """Recorded frames that could not be read for the oracle; they were sent all the same."""
@@ -195,12 +195,8 @@ class Player:
         streams = [name for name in self.exchange.streams() if name == start or name.startswith(f"{start}@")]
         return any(self.exchange.heard(stream) for stream in streams)
 
-    def _answered(self) -> set[str]:
-        found = (frame for frame in frames(self._paths) if frame.kind is FrameKind.ANSWER)
-        return {native for native in (answered_for(self.stock, frame) for frame in found) if native}
-
     def _noted_answer(self, frame: Frame) -> None:
-        native = answered_for(self.stock, frame)
+        native = self.stock.answered_for(frame)
         body = msgspec.json.decode(frame.data)
         if native in self.markets and "lastUpdateId" in body:
             self.markets[native].answered(frame.data, body)

@@ -105,10 +105,25 @@ class Inventory(Struct):
     streams: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, set[str]] = field(default_factory=dict)
     """Native name -> stream kinds recorded."""
+    answers: set[str] = field(default_factory=set)
+    """Whose depth answers were recorded; an empty text where the recording does not say."""
     instruments: dict[str, dict[str, Any]] = field(default_factory=dict)
     """OKX catalogue rows by native name."""
     decimals: dict[str, tuple[int, int, int]] = field(default_factory=dict)
     """Native name -> significant price digits, printed price digits, size digits."""
+
+    def answered_for(self, frame: Frame) -> str | None:
+        """Return whose depth a recorded REST answer is; the only market's where the recording does not say."""
+        asked = _ASKED.search(frame.url)
+        return asked[1] if asked else self._only()
+
+    def snapshots(self) -> set[str]:
+        """Return the markets with a recorded depth answer."""
+        return {native for native in (answer or self._only() for answer in self.answers) if native}
+
+    def _only(self) -> str | None:
+        natives = [native for native, kinds in self.kinds.items() if "depth" in kinds]
+        return natives[0] if len(natives) == 1 else None
 
     def listings(self) -> list[Listing]:
         """Return a row for each market with trades or a book; raises InputError for an OKX contract of unknown size."""
@@ -175,15 +190,6 @@ def take_stock(venue: str, paths: Sequence[Path]) -> Inventory:
     return stock
 
 
-def answered_for(stock: Inventory, frame: Frame) -> str | None:
-    """Return whose depth a recorded REST answer is; the only market's where the recording does not say."""
-    asked = _ASKED.search(frame.url)
-    if asked:
-        return asked[1]
-    natives = [native for native, kinds in stock.kinds.items() if "depth" in kinds]
-    return natives[0] if len(natives) == 1 else None
-
-
 def _sibling(path: Path) -> Path | None:
     stem = path.name.partition(".ws.")[0]
     return next(
@@ -192,6 +198,9 @@ def _sibling(path: Path) -> Path | None:
 
 
 def _answer(stock: Inventory, frame: Frame) -> None:
+    if b'"lastUpdateId"' in frame.data[:64]:
+        asked = _ASKED.search(frame.url)
+        stock.answers.add(asked[1] if asked else "")
     if stock.venue != OKX or "public/instruments" not in frame.url:
         return
     for row in msgspec.json.decode(frame.data).get("data", []):

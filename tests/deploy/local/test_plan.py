@@ -1,0 +1,117 @@
+"""The plan of `csx up`: which processes, with which environment, in which order."""
+
+import importlib
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.local.banner import banner
+from deploy.local.options import Feed, Request
+from deploy.local.plan import Wiring, names, plan
+from libs.common.runtime.settings import SERVICES, load
+
+MARKETS = {"binance-usdm": ("BTC-USDT-PERP",), "okx": ("BTC-USDT", "BTC-USDT-PERP")}
+
+
+def wiring(request: Request, *, key: str | None = None) -> Wiring:
+    """Ports counted from 20000."""
+    every = [*names(request), *(f"{name}.health" for name in names(request))]
+    return Wiring(
+        bootstrap="127.0.0.1:19092",
+        postgres_dsn="postgresql://csx:p@127.0.0.1:5/csx",
+        redis_url="redis://:v@127.0.0.1:6/0",
+        ports={name: 20000 + number for number, name in enumerate(every)},
+        telegram_token="1:abc",
+        telegram_url="http://127.0.0.1:7",
+        chats="1000",
+        gateway_key=key,
+    )
+
+
+def test_the_sandbox_feed_starts_everything_and_asks_for_no_key():
+    request = Request(feed=Feed.SANDBOX, markets=MARKETS, port=8123)
+    specs = {spec.name: spec for spec in plan(request, wiring(request))}
+    assert list(specs) == ["telegram", "exchange", "ingest-binance-usdm", "ingest-okx", "signals", "alerts", "gateway"]
+    assert specs["ingest-okx"].env["CSX_INGEST_SYMBOLS"] == "BTC-USDT,BTC-USDT-PERP"
+    assert specs["ingest-okx"].env["CSX_INGEST_ORIGIN"] == "simulated"
+    assert specs["ingest-okx"].env["CSX_INGEST_WS_URL"].endswith("/okx")
+    assert "CSX_INGEST_TRADE_CHANNEL" not in specs["ingest-binance-usdm"].env
+    assert specs["gateway"].env["CSX_GATEWAY_ANONYMOUS"] == "true"
+    assert specs["gateway"].ready.ports[1] == 8123
+    assert set(specs["signals"].after) == {"broker", "postgres", "valkey", "exchange", "telegram", "topics"}
+
+
+def test_only_the_sandbox_feed_is_open():
+    for feed in (Feed.LIVE, Feed.FILES):
+        request = Request(feed=feed, markets=MARKETS, files=(Path("/r/day.gz"),))
+        env = plan(request, wiring(request, key="secret"))[-1].env
+        assert "CSX_GATEWAY_ANONYMOUS" not in env
+        assert env["CSX_GATEWAY_BOOTSTRAP_KEY"] == "secret"
+
+
+def test_a_recording_is_played_by_the_exchange():
+    request = Request(
+        feed=Feed.FILES,
+        files=(Path("/r/a.gz"), Path("/r/b.gz")),
+        markets={"binance-usdm": ("BTC-USDT-PERP",)},
+        speed=10,
+    )
+    specs = {spec.name: spec for spec in plan(request, wiring(request, key="k"))}
+    words = " ".join(specs["exchange"].command)
+    assert "--recording /r/a.gz /r/b.gz --venue binance-usdm --speed 10" in words
+    env = specs["ingest-binance-usdm"].env
+    assert env["CSX_INGEST_ORIGIN"] == "recorded"
+    assert env["CSX_INGEST_TRADE_CHANNEL"] == "trade"
+
+
+def test_the_live_feed_has_no_exchange_and_alerts_reach_people_only_through_their_own_bot():
+    request = Request(feed=Feed.LIVE, markets=MARKETS)
+    assert "exchange" not in names(request)
+    assert "telegram" in names(request)
+    assert "CSX_INGEST_WS_URL" not in plan(request, wiring(request))[1].env
+    own = Request(feed=Feed.LIVE, markets=MARKETS, own_bot=True)
+    assert "telegram" not in names(own)
+    assert "fake Telegram" not in banner(own, wiring(own, key="k"), Path("/d"))
+    assert "CSX_ALERTS_TELEGRAM_TOKEN is not set" in banner(request, wiring(request, key="k"), Path("/d"))
+
+
+def test_a_broker_of_ones_own_is_not_started():
+    request = Request(feed=Feed.SANDBOX, markets=MARKETS, broker="10.0.0.1:9092")
+    assert "broker" not in names(request)
+
+
+@pytest.mark.parametrize("feed", list(Feed))
+def test_every_service_accepts_its_environment(feed, monkeypatch):
+    from services.gateway.auth import mint
+
+    for variable in [name for name in os.environ if name.startswith("CSX_")]:
+        monkeypatch.delenv(variable)
+    request = Request(feed=feed, markets=MARKETS, files=(Path("/r/day.gz"),))
+    key = None if feed is Feed.SANDBOX else mint("test").text
+    for spec in plan(request, wiring(request, key=key)):
+        if not spec.service:
+            continue
+        name = spec.name.partition("-")[0]
+        assert name in SERVICES
+        kind = importlib.import_module(f"services.{name}.settings").Settings
+        with monkeypatch.context() as env:
+            for variable, value in spec.env.items():
+                env.setenv(variable, value)
+            settings = load(kind)
+        assert settings.kafka_bootstrap == "127.0.0.1:19092"
+        assert settings.health_port == int(spec.env["CSX_HEALTH_PORT"])
+
+
+def test_the_banner_says_what_a_person_needs():
+    request = Request(feed=Feed.SANDBOX, markets=MARKETS, port=8123)
+    text = banner(request, wiring(request), Path("/d/.csx"))
+    assert re.search(r"page +http://127\.0\.0\.1:8123/\n", text)
+    assert "SIMULATED" in text
+    assert "Ctrl-C" in text
+    recorded = Request(feed=Feed.FILES, markets=MARKETS, files=(Path("/r/day.gz"),), seconds=60)
+    text = banner(recorded, wiring(recorded, key="KEY"), Path("/d/.csx"))
+    assert "/#key=KEY\n" in text
+    assert "RECORDED" in text
+    assert "after 60 s" in text
