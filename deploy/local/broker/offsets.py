@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TextIO, TypeAlias
 
 from deploy.local.broker.files import write_whole
 
@@ -26,6 +26,7 @@ class Offsets:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._groups: dict[str, dict[Partition, Committed]] = {}
+        self._file: TextIO | None = None
         if path.exists():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
@@ -65,23 +66,28 @@ class Offsets:
 
     def close(self) -> None:
         """Sync what was appended."""
-        self._file.close()
         self._rewrite()
-        self._file.close()
+        self._release()
 
     def _apply(self, group: str, partition: Partition, committed: Committed) -> None:
         self._groups.setdefault(group, {})[partition] = committed
 
     def _append(self, lines: list[str]) -> None:
+        assert self._file is not None
         self._file.write("".join(lines))
         self._file.flush()
         self._lines += len(lines)
         live = sum(len(entries) for entries in self._groups.values())
         if self._lines > max(_REWRITE_LINES, live * _REWRITE_RATIO):
-            self._file.close()
             self._rewrite()
 
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def _rewrite(self) -> None:
+        self._release()
         lines = [
             _line(group, partition, committed)
             for group, entries in self._groups.items()

@@ -1,15 +1,19 @@
 """Compaction: the newest record of each key stays, under its own offset; whatever is not understood stays whole."""
 
+import asyncio
 import tempfile
 from pathlib import Path
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploy.local.broker.broker import Broker, tidy
 from deploy.local.broker.codes import Code
 from deploy.local.broker.compaction import run
 from deploy.local.broker.configs import DEFAULTS, parse
 from deploy.local.broker.log import Log
+from deploy.local.broker.server import Server
 from tests.deploy.local.broker.conftest import batch as build
 from tests.deploy.local.broker.conftest import parsed as read
 
@@ -168,6 +172,34 @@ def test_a_log_that_moved_on_refuses_the_result(tmp_path):
     assert not log.adopt(plan, cleaned)
     assert not list(tmp_path.glob("*.cleaned"))
     assert [offset for offset, _, _ in _all(log)] == list(range(60, 100))
+
+
+async def test_a_client_reads_over_the_holes_to_the_end(tmp_path):
+    broker = Broker(tmp_path)
+    broker.topics.create("t", 1, {"cleanup.policy": "compact", "segment.bytes": "4096"})
+    server = Server(broker, host="127.0.0.1", port=0)
+    await server.start()
+    address = f"127.0.0.1:{broker.port}"
+    producer = AIOKafkaProducer(bootstrap_servers=address, enable_idempotence=True)
+    await producer.start()
+    for i in range(300):
+        await producer.send_and_wait("t", b"%d" % i + b"x" * 100, key=b"%d" % (i % 10))
+    await producer.stop()
+    (log,) = broker.topics.logs("t")
+    before = log.size
+    await tidy(log)
+    assert log.size < before / 4
+    consumer = AIOKafkaConsumer("t", bootstrap_servers=address, auto_offset_reset="earliest")
+    await consumer.start()
+    newest: dict[bytes, int] = {}
+    part = TopicPartition("t", 0)
+    async with asyncio.timeout(10):
+        while await consumer.position(part) < 300:
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                newest |= {record.key: int(record.value.rstrip(b"x")) for record in records}
+    await consumer.stop()
+    await server.stop()
+    assert newest == {b"%d" % k: 290 + k for k in range(10)}
 
 
 _ROWS = st.lists(
