@@ -4,6 +4,7 @@ This file alone wires the pure policy to Kafka, PostgreSQL and the channels.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -45,12 +46,17 @@ class Intake:
         self._rules = rules
         self._dispatcher = dispatcher
         self._rules_read = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._rule_changes = fold(
             bus, topics.RULES, group=RULES_GROUP, handler=self._on_rules, rejects=topics.ALERTS_REJECTS
         )
         self._verdicts = fold(
             bus, topics.VERDICTS, group=GROUP, handler=self._on_verdicts, rejects=topics.ALERTS_REJECTS
         )
+
+    def stop(self) -> None:
+        """Wait no longer for the store or for rules: a batch in hand is given up, uncommitted, and comes again."""
+        self._stopping.set()
 
     async def await_rules(self, within_s: float = _RULES_WITHIN_S) -> None:
         """Let verdicts through once this process has stored all rules that it is to read, or after `within_s`."""
@@ -82,7 +88,7 @@ class Intake:
         await self._outlast(lambda: self._rules.change(changed), "rules")
 
     async def _on_verdicts(self, records: Sequence[Record]) -> None:
-        await self._rules_read.wait()
+        await self._first(self._rules_read)
         await self._outlast(lambda: self._store(records), "enqueue")
         self._dispatcher.nudge()
 
@@ -107,9 +113,22 @@ class Intake:
             except STORE_ERRORS as e:
                 metrics.STORE_FAULTS.labels(name).inc()
                 log.warning("the store does not take our work yet: %s", e)
-                await asyncio.sleep(backoff.next_s())
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(backoff.next_s()):
+                        await self._first(asyncio.Event())
             else:
                 return
+
+    async def _first(self, event: asyncio.Event) -> None:
+        """Wait for `event`; when the process stops first, give up as if cancelled."""
+        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._stopping)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if not event.is_set():
+            raise asyncio.CancelledError("the process stops")
 
 
 async def _park(folding: Folding, record: Record, reason: str, detail: str) -> None:
@@ -157,10 +176,10 @@ async def build(process: Process, settings: Settings) -> None:
         await bus.publisher.publish(events)
 
     async def last_words() -> None:
+        intake.stop()
         await dispatcher.stop()
-        for task in beside:
-            task.cancel()
-        await asyncio.gather(*beside, return_exceptions=True)
+        announcer.cancel()
+        await asyncio.gather(announcer, return_exceptions=True)
         await outbox.announce(publish)
 
     async def store_fault() -> str | None:
@@ -171,13 +190,12 @@ async def build(process: Process, settings: Settings) -> None:
         faults = [fault for way in ways.values() if (fault := await way.fault())]
         return "; ".join(faults) or (None if ways else "no channel is configured")
 
-    await bus.start()
     process.check("store", store_fault)
     process.check("channels", channel_fault)
+    process.on_stop(dispatcher.stop)
+    process.spawn(dispatcher.run(), name="dispatcher")  # what is queued goes out, whether or not the broker answers
+    process.spawn(upkeep.keep(outbox, keep_days=settings.keep_days), name="upkeep")
+    await bus.start()
+    announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")
-    process.spawn(dispatcher.run(), name="dispatcher")
-    beside = [
-        process.spawn(upkeep.announce(outbox, publish), name="announcer"),
-        process.spawn(upkeep.keep(outbox, keep_days=settings.keep_days), name="upkeep"),
-    ]
     process.on_stop(last_words)

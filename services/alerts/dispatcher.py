@@ -106,7 +106,7 @@ class Dispatcher:
             return
         channel = self._channels.get(claim.channel)
         if channel is None:
-            await self._write(claim, Refused(f"there is no channel {claim.channel!r}", permanent=True))
+            await self._write(claim, Refused(f"channel {claim.channel!r} is not configured", permanent=False))
             return
         try:
             if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):

@@ -174,11 +174,11 @@ async def test_telegram_down_loses_nothing(outbox, pool, fake, telegram, make_en
     assert [message.text for message in fake.bot.accepted] == ["a"]  # never sent, so no repeat
 
 
-async def test_no_channel_no_delivery(outbox, pool, make_entry):
+async def test_without_a_channel_an_alert_waits_until_it_expires(outbox, pool, make_entry):
+    await outbox.enqueue([make_entry("a", valid_until_ns=now_ns() + S)], now_ns())
     async with sending(outbox, {}):
-        await outbox.enqueue([make_entry("a")], now_ns())
-        row = await until(in_state(pool, "a", "failed"))
-    assert row["reason"] == "there is no channel 'telegram'"
+        row = await until(in_state(pool, "a", "expired"))
+    assert row["reason"] == "not delivered in time: channel 'telegram' is not configured"
 
 
 async def test_a_cooldown_begins_with_a_delivery(outbox, pool, fake, telegram, make_entry):

@@ -1,0 +1,318 @@
+"""The whole service as its own process: broker, PostgreSQL, the real library, the strict fake; and SIGKILL."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from deploy.local.broker.launch import EmbeddedBroker
+from deploy.local.children import free_port
+from deploy.local.sandbox.telegram_faults import Action, Fault
+from libs.common.bus import topics
+from libs.common.bus.admin import ensure_topics
+from libs.common.bus.codec import decode
+from libs.common.bus.publisher import Publisher
+from libs.common.events import (
+    AlertRule,
+    Decision,
+    Delivery,
+    Direction,
+    Event,
+    Label,
+    Origin,
+    Reject,
+    Signal,
+    Timeframe,
+    Verdict,
+)
+from libs.common.runtime.clock import now_ns
+
+TOKEN = "7000000001:sandbox"
+
+
+@pytest.fixture
+def broker(tmp_path):
+    """A broker of this test alone: consumer groups and topics begin empty."""
+    server = EmbeddedBroker()
+    yield server.start(tmp_path, free_port())
+    server.stop()
+
+
+@pytest.fixture
+async def publisher(broker):
+    await ensure_topics(broker, topics.TOPICS)
+    made = Publisher(broker, "test")
+    await made.start()
+    yield made
+    await made.stop()
+
+
+def verdict(name: str, score: float = 0.5, **changes: Any) -> Verdict:
+    fields: dict[str, Any] = {
+        "signal_id": name,
+        "timeframe": Timeframe.H1,
+        "as_of_ns": now_ns(),
+        "known_at_ns": now_ns(),
+        "direction": Direction.LONG,
+        "label": Label.BUY,
+        "score": score,
+        "confidence": 0.7,
+        "price": 100.0,
+        "contributions": (),
+        "venue": "okx",
+        "symbol": "BTC-USDT-PERP",
+        "origin": Origin.SIMULATED,
+    }
+    signal = Signal(**{**fields, **changes})
+    return Verdict(
+        venue=signal.venue,
+        symbol=signal.symbol,
+        origin=signal.origin,
+        signal=signal,
+        decision=Decision.PUBLISH,
+        rationale="",
+        judge="rules",
+        decided_ns=now_ns(),
+    )
+
+
+class Service:
+    """`python -m services.alerts`."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.health_port = free_port()
+        self._environment = {**environment, "CSX_HEALTH_PORT": str(self.health_port)}
+        self.child: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        self.child = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.alerts", env=self._environment, stderr=asyncio.subprocess.DEVNULL
+        )
+
+    async def end(self, number: signal.Signals) -> int:
+        assert self.child
+        self.child.send_signal(number)
+        return await asyncio.wait_for(self.child.wait(), 15)
+
+    async def ready(self) -> dict[str, Any]:
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.get(f"http://127.0.0.1:{self.health_port}/readyz")
+            found: dict[str, Any] = answer.json()
+            return found
+
+
+@asynccontextmanager
+async def running(environment):
+    service = Service(environment)
+    await service.start()
+    try:
+        yield service
+    finally:
+        assert service.child
+        if service.child.returncode is None:
+            service.child.kill()
+            await service.child.wait()
+
+
+@pytest.fixture
+def environment(broker, fresh_dsn, fake):
+    return {
+        "PATH": os.environ["PATH"],
+        "CSX_KAFKA_BOOTSTRAP": broker,
+        "CSX_POSTGRES_DSN": fresh_dsn,
+        "CSX_ALERTS_TELEGRAM_TOKEN": TOKEN,
+        "CSX_ALERTS_TELEGRAM_URL": fake.url,
+        "CSX_ALERTS_CHATS": "1001, 1002",
+        "CSX_ALERTS_MIN_SCORE": "0.3",
+        "CSX_ALERTS_LEASE_S": "3",
+    }
+
+
+async def until(condition: Callable[[], Awaitable[Any]], within_s: float = 30.0) -> Any:
+    async with asyncio.timeout(within_s):
+        while not (found := await condition()):  # noqa: ASYNC110  (the fact is in another process)
+            await asyncio.sleep(0.05)
+        return found
+
+
+def arrived(fake: Any, count: int) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        return len(fake.bot.accepted) >= count
+
+    return look
+
+
+async def read(bootstrap: str, topic: topics.Topic, count: int) -> Sequence[Event]:
+    consumer = AIOKafkaConsumer(topic.name, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        async with asyncio.timeout(20):
+            return [decode((await consumer.getone()).value) for _ in range(count)]
+    finally:
+        await consumer.stop()
+
+
+async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environment, fake):
+    own = AlertRule(rule_id="own", recipient="1003", symbols=("ETH-USDT",), timeframes=(Timeframe.H1,))
+    gone = AlertRule(rule_id="gone", recipient="1004")
+    await publisher.publish([own, gone, AlertRule(rule_id="gone", recipient="1004", deleted=True)])
+    await publisher.publish([verdict("s1"), verdict("s1"), verdict("weak", 0.1), verdict("s2", symbol="ETH-USDT")])
+    async with running(environment) as service:
+        await until(arrived(fake, 5))
+        assert sorted((message.chat_id, message.text.split("Signal ")[1]) for message in fake.bot.accepted) == [
+            (1001, "s1"),
+            (1001, "s2"),
+            (1002, "s1"),
+            (1002, "s2"),
+            (1003, "s2"),
+        ]
+        assert all(message.text.startswith("SIMULATED") for message in fake.bot.accepted)
+
+        late = AlertRule(rule_id="own", recipient="1005", symbols=("SOL-USDT",))  # changed while it runs
+        await publisher.publish([late])
+        connection = await asyncpg.connect(environment["CSX_POSTGRES_DSN"])
+
+        async def followed():
+            return await connection.fetchval(
+                "SELECT event LIKE '%1005%'::bytea FROM alerts.rules WHERE rule_id = 'own'"
+            )
+
+        await until(followed)
+        await connection.close()
+        await publisher.publish([verdict("s3", symbol="SOL-USDT")])
+        await until(arrived(fake, 8))
+        assert {message.chat_id for message in fake.bot.accepted[5:]} == {1001, 1002, 1005}
+        deliveries = await read(broker, topics.DELIVERIES, 8)
+        assert all(isinstance(one, Delivery) and one.state == "delivered" for one in deliveries)
+        assert (await service.ready())["ready"] is True
+        assert await service.end(signal.SIGTERM) == 0
+
+
+async def test_a_killed_sender_s_message_is_repeated_once_and_marked(publisher, environment, fake):
+    environment["CSX_ALERTS_CHATS"] = "1001"
+    fake.script.add([Fault(action=Action.HANG_AFTER)])
+    async with running(environment) as first:
+        await publisher.publish([verdict("s1")])
+        await until(arrived(fake, 1))  # accepted, and the sender still waits for the answer
+        await first.end(signal.SIGKILL)
+    async with running(environment) as second:
+        await publisher.publish([verdict("s2")])
+        await until(arrived(fake, 3))
+        assert await second.end(signal.SIGTERM) == 0
+    texts = [message.text for message in fake.bot.accepted]
+    assert [("(possible repeat)" in text, text.rpartition(" ")[2]) for text in texts] == [
+        (False, "s1"),
+        (True, "s1"),
+        (False, "s2"),
+    ]
+
+
+async def test_what_cannot_be_stored_is_parked_and_the_rest_goes_on(broker, publisher, environment, fake):
+    environment["CSX_ALERTS_CHATS"] = "1001"
+    await publisher.publish([AlertRule(rule_id="nul\x00", recipient="1")])
+    await publisher.publish([verdict("nul\x00"), verdict("good")])
+    await publisher.put(topics.VERDICTS, b"BTC-USDT-PERP", b"{nonsense")
+    await publisher.publish([verdict("s").signal], topic=topics.VERDICTS)
+    async with running(environment):
+        await until(arrived(fake, 1))
+        rejects = await read(broker, topics.ALERTS_REJECTS, 4)
+    assert sorted(one.reason for one in rejects if isinstance(one, Reject)) == ["decode", "value", "value", "value"]
+    assert [message.text.rpartition(" ")[2] for message in fake.bot.accepted] == ["good"]
+
+
+async def test_without_a_token_alerts_wait_and_the_process_says_it_is_not_ready(publisher, environment):
+    del environment["CSX_ALERTS_TELEGRAM_TOKEN"]
+    async with running(environment) as service:
+        await publisher.publish([verdict("s1")])
+
+        async def started():
+            try:
+                return await service.ready()
+            except httpx.TransportError:
+                return None
+
+        async def configured():
+            found = await started()
+            return found if found and "channels" in found.get("faults", {}) else None
+
+        found = await until(configured)
+        assert found["faults"]["channels"] == "no channel is configured"
+        assert await service.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "words"),
+    [
+        ({"CSX_ENVIRONMENT": "production"}, 3, b"CSX_ALERTS_TELEGRAM_TOKEN is missing"),
+        ({"CSX_ALERTS_MIN_SCORE": "2"}, 3, b"CSX_ALERTS_MIN_SCORE"),
+        ({"CSX_ALERTS_TYPO": "1"}, 3, b"CSX_ALERTS_TYPO"),
+        ({"CSX_ALERTS_TIMEFRAMES": "7m"}, 3, b"CSX_ALERTS_TIMEFRAMES"),
+        ({}, 3, b"CSX_POSTGRES_DSN"),
+        ({"CSX_POSTGRES_DSN": "postgresql://a:secret@127.0.0.1:1/x"}, 5, b"PostgreSQL does not answer"),
+    ],
+)
+async def test_settings_that_cannot_work_end_it_with_one_line(changes, code, words):
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.alerts",
+        env={"PATH": os.environ["PATH"], **changes},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(child.communicate(), 30)
+    assert child.returncode == code
+    assert words in out + err
+    assert b"secret" not in out + err
+    assert b"Traceback" not in out + err
+
+
+async def test_the_command_line_renders_and_lists(tmp_path, fresh_dsn, pool, outbox, make_entry):
+    file = tmp_path / "signals.ndjson"
+    from libs.common.bus.codec import encode
+
+    withheld = verdict("s3", direction=Direction.NEUTRAL)
+    file.write_bytes(b"\n".join([encode(verdict("s1")), encode(verdict("s2").signal), encode(withheld)]))
+
+    async def csx(*words: str, **variables: str) -> tuple[int | None, list[dict[str, Any]]]:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import sys; from services.alerts.cli import app\n"
+            "from libs.common.runtime.errors import CsxError\n"
+            "try: app(sys.argv[1:])\n"
+            "except CsxError as e: sys.exit(e.exit_code)",
+            *words,
+            env={"PATH": os.environ["PATH"], **variables},
+            stdout=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.PIPE,
+        )
+        out, _ = await asyncio.wait_for(child.communicate(file.read_bytes()), 30)
+        return child.returncode, [json.loads(line) for line in out.splitlines()]
+
+    code, alerts = await csx("render", str(file))
+    assert code == 0
+    assert [(alert["type"], alert["signal_id"]) for alert in alerts] == [("alert", "s1"), ("alert", "s2")]
+    assert (await csx("render", "--json", "-"))[1] == alerts
+    assert (await csx("render", str(tmp_path / "missing")))[0] == 2
+    await outbox.enqueue([make_entry("a"), make_entry("b", "1002", valid_until_ns=1)], 1)
+    await outbox.sweep(2)
+    code, rows = await csx("outbox", CSX_POSTGRES_DSN=fresh_dsn)
+    assert code == 0
+    assert {row["alert_id"]: row["state"] for row in rows} == {"a": "pending", "b": "expired"}
+    assert [row["alert_id"] for row in (await csx("outbox", "--state", "expired", CSX_POSTGRES_DSN=fresh_dsn))[1]] == [
+        "b"
+    ]
+    await pool.execute("DROP SCHEMA alerts CASCADE")
+    assert (await csx("outbox", CSX_POSTGRES_DSN=fresh_dsn))[0] == 5
+    assert (await csx("outbox", CSX_POSTGRES_DSN="postgresql://a@127.0.0.1:1/x"))[0] == 5
+    assert (await csx("outbox"))[0] == 3
