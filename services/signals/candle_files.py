@@ -11,7 +11,7 @@ import polars as pl
 
 from libs.common.events import MINUTE_NS, Source, Timeframe
 from libs.common.runtime.errors import InputError
-from services.signals.engine.bars import Bar
+from services.signals.engine.bars import Bar, merge
 
 _TIMES: Final = ("date", "datetime", "timestamp", "time", "open_time", "open_ns")
 _NUMBERS: Final = ("open", "high", "low", "close", "volume")
@@ -96,13 +96,7 @@ def _aggregate(rows: Sequence[Bar], timeframe: Timeframe, path: Path) -> list[Ba
     for open_ns, group in groupby(rows, key=lambda row: timeframe.open_ns(row.open_ns)):
         parts = list(group)
         if len(parts) == timeframe.ns // step and parts[0].open_ns == open_ns:
-            bars.append(_merge(open_ns, parts))
+            bars.append(merge(parts))
     if not bars and len(rows) >= timeframe.ns // step:
         raise InputError(f"{path}: no bar of {timeframe} is whole: do its rows open on the timeframe?")
     return bars
-
-
-def _merge(open_ns: int, parts: Sequence[Bar]) -> Bar:
-    high, low = max(part.high for part in parts), min(part.low for part in parts)
-    volume = sum(part.volume for part in parts)
-    return Bar(open_ns, parts[0].open, high, low, parts[-1].close, volume, Source.REST)

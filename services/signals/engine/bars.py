@@ -1,6 +1,7 @@
 """Closed complete bars of one timeframe, in ascending order, holes included, from our trades or a venue's REST."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 
 from msgspec import Struct, field
 
@@ -17,6 +18,19 @@ class Bar(Struct, frozen=True, array_like=True):
     close: float
     volume: float
     source: Source = Source.TRADES
+
+
+def merge(parts: Sequence[Bar]) -> Bar:
+    """Return the bar that `parts`, adjoining and oldest first, make together; volumes are summed in that order."""
+    return Bar(
+        parts[0].open_ns,
+        parts[0].open,
+        max(part.high for part in parts),
+        min(part.low for part in parts),
+        parts[-1].close,
+        sum(part.volume for part in parts),
+        Source.REST if any(part.source is Source.REST for part in parts) else Source.TRADES,
+    )
 
 
 class History(Struct):

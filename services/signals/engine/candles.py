@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from libs.common.events import MINUTE_NS, Gap, Side, Timeframe, Trade
+from libs.common.events import MINUTE_NS, Candle, Gap, MarketEvent, Origin, Side, Source, Timeframe, Trade
 from services.signals.engine.holes import Holes
 
 _HIGHER: Final = tuple(timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1)
@@ -61,6 +61,28 @@ class Forming(Struct):
         self.taker_buy_volume += bar.taker_buy_volume
         self.trades += bar.trades
         self.complete = self.complete and bar.complete
+
+    def event(self, cause: MarketEvent, origin: Origin) -> Candle:
+        """Return the closed bar as an event; it is known when `cause`, which closed it, is."""
+        return Candle(
+            venue=cause.venue,
+            symbol=cause.symbol,
+            event_ns=cause.event_ns,
+            received_ns=cause.received_ns,
+            origin=origin,
+            timeframe=self.timeframe,
+            open_ns=self.open_ns,
+            open=self.open,
+            high=self.high,
+            low=self.low,
+            close=self.close,
+            volume=self.volume,
+            taker_buy_volume=self.taker_buy_volume,
+            trades=self.trades,
+            closed=True,
+            complete=self.complete,
+            source=Source.TRADES,
+        )
 
 
 class Candles(Struct):

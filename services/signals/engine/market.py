@@ -7,7 +7,6 @@ from typing import Final, TypeAlias
 from msgspec import Struct, field
 
 from libs.common.events import (
-    MINUTE_NS,
     BookDelta,
     BookSnapshot,
     Candle,
@@ -22,14 +21,15 @@ from libs.common.events import (
     Timeframe,
     Trade,
 )
-from services.signals.engine.bars import Bar
+from services.signals.engine.bars import Bar, merge
 from services.signals.engine.book import Book
 from services.signals.engine.candles import Candles, Forming
 from services.signals.engine.config import EngineConfig
-from services.signals.engine.forming import Moment, form_signal
 from services.signals.engine.frame import Frame
 from services.signals.engine.layers import BAR_LAYERS, TICK_LAYERS, TickState
 from services.signals.engine.layers.layer import Opinion, abstain
+from services.signals.engine.minutes import Frozen, Minutes
+from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.seen import Seen
 
 Output: TypeAlias = Candle | LayerReading | Signal
@@ -39,15 +39,6 @@ _HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, Mar
 _ORIGINS: Final = (Origin.LIVE, Origin.RECORDED, Origin.SIMULATED)
 """From honest to made up: a market that has ever taken one of the latter says so for good."""
 _GAPS_KNOWN: Final = 256
-
-
-class Frozen(Struct):
-    """What the tick layers said as a minute ended, before anything later was heard."""
-
-    close_ns: int
-    opinions: list[tuple[str, Opinion]]
-    trade_id: str
-    book_sequence: int
 
 
 class Market(Struct):
@@ -64,9 +55,7 @@ class Market(Struct):
     origin: Origin = Origin.LIVE
     watermark_ns: int = -1
     """Event time of the newest heartbeat."""
-    freeze_ns: int = -1
-    """End of the minute in which the watermark is."""
-    frozen: list[Frozen] = field(default_factory=list)
+    minutes: Minutes = field(default_factory=Minutes)
     said_ns: dict[str, int] = field(default_factory=dict)
     """When each tick layer's reading was last published."""
     last_trade_id: str = ""
@@ -191,8 +180,10 @@ class Market(Struct):
     def _pass_time(self, event: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
         self.candles.observe(event.event_ns)
         if event.event_ns > self.watermark_ns:
-            if event.event_ns >= self.freeze_ns:
-                self._freeze(event.event_ns, config.max_fill_ns)
+            if event.event_ns >= self.minutes.next_ns:
+                self.minutes.end(event.event_ns, config.max_fill_ns, self._ask)
+                if self.candles.minute is None:
+                    self.minutes.trim()
             self.watermark_ns = event.event_ns
         until_ns = self.watermark_ns - config.close_grace_ns
         if isinstance(event, Trade):
@@ -200,40 +191,37 @@ class Market(Struct):
         if self.candles.due(until_ns):
             self._close(self.candles.close(until_ns), event, config, outputs)
 
-    def _freeze(self, event_ns: int, max_fill_ns: int) -> None:
-        """Keep what the tick layers say at the end of every minute that `event_ns` leaves behind."""
-        minute_ns = Timeframe.M1.open_ns(event_ns)
-        if self.freeze_ns > 0:
-            last_ns = min(minute_ns, self.freeze_ns + max_fill_ns + MINUTE_NS)
-            for close_ns in range(self.freeze_ns, last_ns + 1, MINUTE_NS):
-                opinions = [(layer.name, layer.read(close_ns)) for layer in self.layers]
-                self.frozen.append(Frozen(close_ns, opinions, self.last_trade_id, self.book.sequence))
-        if self.candles.minute is None:
-            self.frozen = self.frozen[-2:]
-        self.freeze_ns = minute_ns + MINUTE_NS
+    def _ask(self, as_of_ns: int) -> Frozen:
+        opinions = [(layer.name, layer.read(as_of_ns)) for layer in self.layers]
+        return Frozen(as_of_ns, opinions, self.last_trade_id, self.book.sequence)
+
+    def _unasked(self, as_of_ns: int) -> Frozen:
+        return Frozen(as_of_ns, [(layer.name, abstain("not_read")) for layer in self.layers], "", -1)
 
     def _close(self, bars: Iterable[Forming], cause: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
         frozen: Frozen | None = None
         for bar in bars:
             if frozen is None or frozen.close_ns != bar.close_ns:
-                frozen = self._thaw(bar.close_ns)
+                frozen = self.minutes.take(bar.close_ns) or self._unasked(bar.close_ns)
             frame = self.frames.get(bar.timeframe)
             if frame is None:
                 continue
-            outputs.append(self._candle(bar, cause))
-            if bar.complete:
-                frame.insert(Bar(bar.open_ns, bar.open, bar.high, bar.low, bar.close, bar.volume))
+            outputs.append(bar.event(cause, self.origin))
+            whole = self._whole(bar)
+            if whole is not None:
+                frame.insert(whole)
             self._judge(bar, frame, frozen, cause, config, outputs)
 
-    def _thaw(self, close_ns: int) -> Frozen:
-        """Return what was frozen at `close_ns`, and forget all before it."""
-        keep = 0
-        while keep < len(self.frozen) and self.frozen[keep].close_ns < close_ns:
-            keep += 1
-        del self.frozen[:keep]
-        if self.frozen and self.frozen[0].close_ns == close_ns:
-            return self.frozen[0]
-        return Frozen(close_ns, [(layer.name, abstain("not_read")) for layer in self.layers], "", -1)
+    def _whole(self, bar: Forming) -> Bar | None:
+        """Return the bar for the indicators: as closed, or where trades miss, of shorter bars that REST filled."""
+        if bar.complete:
+            return Bar(bar.open_ns, bar.open, bar.high, bar.low, bar.close, bar.volume)
+        for timeframe, frame in self.frames.items():
+            wanted = bar.timeframe.ns // timeframe.ns
+            parts = frame.history.run(bar.close_ns, wanted) if wanted > 1 else []
+            if parts and len(parts) == wanted:
+                return merge(parts)
+        return None
 
     def _judge(
         self,
@@ -275,24 +263,3 @@ class Market(Struct):
     def _source(self, frame: Frame, bar: Forming) -> str:
         used = frame.history.get(bar.open_ns)
         return Source.TRADES.value if used is None else used.source.value
-
-    def _candle(self, bar: Forming, cause: MarketEvent) -> Candle:
-        return Candle(
-            venue=self.venue,
-            symbol=self.symbol,
-            event_ns=cause.event_ns,
-            received_ns=cause.received_ns,
-            origin=self.origin,
-            timeframe=bar.timeframe,
-            open_ns=bar.open_ns,
-            open=bar.open,
-            high=bar.high,
-            low=bar.low,
-            close=bar.close,
-            volume=bar.volume,
-            taker_buy_volume=bar.taker_buy_volume,
-            trades=bar.trades,
-            closed=True,
-            complete=bar.complete,
-            source=Source.TRADES,
-        )

@@ -154,6 +154,22 @@ def test_a_hole_restarts_the_warm_up_until_history_fills_it(make):
     assert [signal.abstained for signal in signals(play(rest, engine))] == [None, None]
 
 
+def test_shorter_history_completes_a_longer_bar(make):
+    """The first five minutes were not heard from their beginning, but REST tells of each minute missed."""
+    tape = make.market(14, 6)
+    late = [event for event in tape if event.event_ns > make.START + 70 * 10**9]
+    first = [make.rest(60 * n, 100.0 + n) for n in range(2)]
+    old = [make.rest(300 * n, 100.0 + n % 7, Timeframe.M5) for n in range(-40, 0)]
+    outputs = play([*old, *first, *late])
+    (bar,) = [output for output in outputs if isinstance(output, Candle) and output.timeframe == "5m"]
+    assert not bar.complete
+    (signal,) = signals(outputs, "5m")
+    assert signal.inputs["bars"] == "41"
+    assert signal.inputs["bar_source"] == "rest"
+    (reading,) = [output for output in outputs if isinstance(output, LayerReading) and output.timeframe == "5m"]
+    assert reading.confidence == 41 / 200
+
+
 def test_candles_that_are_not_history_are_passed_over(make):
     engine = Engine(M1)
     outside = [
@@ -260,7 +276,7 @@ def faulty(make, seed):
     return events
 
 
-slow = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @slow
