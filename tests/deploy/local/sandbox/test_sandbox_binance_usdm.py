@@ -1,9 +1,11 @@
-"""The sandbox's Binance USD-M against the vendor's documented shapes, and a naive client that follows the vendor's rules."""
+"""The sandbox's Binance USD-M against the vendor's documented shapes, and a naive client with the vendor's rules."""
 
 import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -31,8 +33,8 @@ def socket(sandbox: Sandbox, path: str) -> connect:
     return connect(f"ws://127.0.0.1:{sandbox.port}/binance-usdm{path}", max_size=1 << 25, compression=None)
 
 
-async def heard(ws: ClientConnection, event: str, count: int) -> list[dict]:
-    found: list[dict] = []
+async def heard(ws: ClientConnection, event: str, count: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
     async with asyncio.timeout(20):
         while len(found) < count:
             message = json.loads(await ws.recv())
@@ -100,7 +102,7 @@ async def test_rest_shapes_weights_and_errors(http):
     assert len(rows) == 700
     assert all(len(row) == 12 for row in rows)
     assert rows[0][0] % 604_800_000 == 345_600_000  # Mondays
-    assert all(b[0] == a[6] + 1 for a, b in zip(rows, rows[1:], strict=False))
+    assert all(b[0] == a[6] + 1 for a, b in pairwise(rows))
     wrong = await http.get(f"{FAPI}/depth", params={"symbol": "NOPE"})
     assert (wrong.status_code, wrong.json()) == (400, {"code": -1121, "msg": "Invalid symbol."})
     interval = await http.get(f"{FAPI}/klines", params={"symbol": "BTCUSDT", "interval": "7m"})
@@ -120,59 +122,64 @@ async def test_too_much_weight_is_refused(http):
     assert 0 < int(answer.headers["Retry-After"]) <= 60
 
 
-async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
+class Naive:
     """developers.binance.com, "How to manage a local order book correctly", in its own words and no more."""
+
+    def __init__(self, ws: ClientConnection) -> None:
+        self.ws = ws
+        self.trades: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.sides: dict[str, dict[str, str]] = {"b": {}, "a": {}}
+
+    async def take(self) -> None:
+        data = json.loads(await self.ws.recv())["data"]
+        (self.trades if data["e"] == "trade" else self.events).append(data)
+
+    def build(self, snapshot: dict[str, Any]) -> None:
+        """Drop u < lastUpdateId; the first has U <= lastUpdateId <= u; then each pu is the previous u."""
+        self.sides = {"b": dict(snapshot["bids"]), "a": dict(snapshot["asks"])}
+        kept = [event for event in self.events if event["u"] >= snapshot["lastUpdateId"]]
+        assert kept[0]["U"] <= snapshot["lastUpdateId"] <= kept[0]["u"]
+        assert all(after["pu"] == before["u"] for before, after in pairwise(kept))
+        for event in kept:
+            for key, levels in self.sides.items():
+                for price, size in event[key]:
+                    levels[price] = size
+                    if not float(size):
+                        del levels[price]
+
+    def book(self, key: str, sign: int) -> list[list[str]]:
+        return [list(level) for level in sorted(self.sides[key].items(), key=lambda level: sign * float(level[0]))]
+
+
+async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
     async with socket(sandbox, "/public/stream?streams=btcusdt@depth@100ms/btcusdt@trade") as ws:
-        trades: list[dict] = []
-        events: list[dict] = []
-        bids: dict[str, str] = {}
-        asks: dict[str, str] = {}
-        last = 0
-
-        def take(message: str) -> None:
-            data = json.loads(message)["data"]
-            (trades if data["e"] == "trade" else events).append(data)
-
-        def apply(event: dict) -> None:
-            for side, levels in ((bids, event["b"]), (asks, event["a"])):
-                for price, size in levels:
-                    if float(size) == 0:
-                        side.pop(price, None)
-                    else:
-                        side[price] = size
-
-        while len(events) < 2:
-            take(await ws.recv())
+        naive = Naive(ws)
+        while len(naive.events) < 2:
+            await naive.take()
         snapshot = (await http.get(f"{FAPI}/depth", params={"symbol": "BTCUSDT", "limit": 1000})).json()
-        bids |= dict(snapshot["bids"])
-        asks |= dict(snapshot["asks"])
         async with asyncio.timeout(20):
-            while len(trades) < 60 or len(events) < 30:
-                take(await ws.recv())
+            while len(naive.trades) < 60 or len(naive.events) < 30:
+                await naive.take()
         await http.post("/control/pause")
         final = (await http.get("/control/book?venue=binance-usdm&symbol=BTC-USDT-PERP")).json()
         async with asyncio.timeout(5):
-            while events[-1]["u"] < final["sequence"]:
-                take(await ws.recv())
-        kept = [event for event in events if event["u"] >= snapshot["lastUpdateId"]]
-        assert kept[0]["U"] <= snapshot["lastUpdateId"] + 1 <= kept[0]["u"] + 1
-        for event in kept:
-            assert not last or event["pu"] == last
-            last = event["u"]
-            apply(event)
-        assert sorted(bids.items(), key=lambda level: -float(level[0])) == [tuple(level) for level in final["bids"]]
-        assert sorted(asks.items(), key=lambda level: float(level[0])) == [tuple(level) for level in final["asks"]]
-        oracle = [
-            json.loads(line)
-            for line in (await http.get("/control/trades?venue=binance-usdm&symbol=BTC-USDT-PERP")).text.splitlines()
-        ]
-        known = {row["trade_id"]: row for row in oracle}
-        ids = [trade["t"] for trade in trades]
+            while naive.events[-1]["u"] < final["sequence"]:
+                await naive.take()
+        naive.build(snapshot)
+        assert naive.book("b", -1) == final["bids"]
+        assert naive.book("a", 1) == final["asks"]
+        text = (await http.get("/control/trades?venue=binance-usdm&symbol=BTC-USDT-PERP")).text
+        oracle = {int(row["trade_id"]): row for row in map(json.loads, text.splitlines())}
+        ids = [trade["t"] for trade in naive.trades]
         assert ids == list(range(ids[0], ids[0] + len(ids)))
-        assert ids[-1] == int(oracle[-1]["trade_id"])
-        for trade in trades:
-            row = known[str(trade["t"])]
-            side = "sell" if trade["m"] else "buy"
+        assert ids[-1] == max(oracle)
+        for trade in naive.trades:
+            row, side = oracle[trade["t"]], "sell" if trade["m"] else "buy"
             assert (trade["p"], trade["q"], side, trade["T"]) == (row["price"], row["size"], row["side"], row["ts_ms"])
-        page = await http.get(f"{FAPI}/historicalTrades", params={"symbol": "BTCUSDT", "fromId": ids[0], "limit": 10})
-        assert [row["id"] for row in page.json()] == ids[:10]
+        params = {"symbol": "BTCUSDT", "fromId": ids[0], "limit": 10}
+        page = (await http.get(f"{FAPI}/historicalTrades", params=params)).json()
+        assert [row["id"] for row in page] == ids[:10]
+        aggregates = (await http.get(f"{FAPI}/aggTrades", params={"symbol": "BTCUSDT", "limit": 1000})).json()
+        assert [b["f"] - a["l"] for a, b in pairwise(aggregates)] == [1] * (len(aggregates) - 1)
+        assert [b["a"] - a["a"] for a, b in pairwise(aggregates)] == [1] * (len(aggregates) - 1)

@@ -38,7 +38,7 @@ async def say(ws: ClientConnection, op: str, *args: dict[str, str], ident: str =
 async def pushed(ws: ClientConnection, channel: str) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
-            message = json.loads(await ws.recv())
+            message: dict[str, Any] = json.loads(await ws.recv())
             if "data" in message and message["arg"]["channel"] == channel:
                 return message
 
@@ -107,71 +107,80 @@ async def test_requests_pings_and_errors(sandbox):
                 pass
 
 
-async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
+class Naive:
     """Section "Order book channel" of the vendor's reference: chain prevSeqId, sizes are absolute, 0 removes."""
+
+    def __init__(self, ws: ClientConnection) -> None:
+        self.ws = ws
+        self.sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
+        self.last = self.updates = 0
+        self.trades: list[dict[str, Any]] = []
+
+    async def take(self) -> None:
+        message = json.loads(await self.ws.recv())
+        if "data" not in message:
+            return
+        if message["arg"]["channel"] == "trades":
+            self.trades.extend(message["data"])
+            return
+        row = message["data"][0]
+        assert row["prevSeqId"] == (self.last if message["action"] == "update" else -1)
+        self.updates += message["action"] == "update"
+        self.last = row["seqId"]
+        for name, levels in self.sides.items():
+            for price, size, _, _ in row[name]:
+                levels[price] = size
+                if not float(size):
+                    del levels[price]
+
+    def book(self, name: str, sign: int) -> list[tuple[float, float]]:
+        levels = [(float(price), float(size)) for price, size in self.sides[name].items()]
+        return sorted(levels, key=lambda level: sign * level[0])
+
+
+async def test_a_naive_client_keeps_the_same_book_and_hears_every_trade(sandbox, http):
     async with socket(sandbox) as ws:
         await say(ws, "subscribe", {"channel": "books", "instId": SWAP}, {"channel": "trades", "instId": SWAP})
-        sides: dict[str, dict[str, str]] = {"bids": {}, "asks": {}}
-        last, updates, trades = 0, 0, list[dict[str, Any]]()
-
-        async def take() -> None:
-            nonlocal last, updates
-            message = json.loads(await ws.recv())
-            if "data" not in message:
-                return
-            if message["arg"]["channel"] == "trades":
-                trades.extend(message["data"])
-                return
-            row = message["data"][0]
-            if message["action"] == "snapshot":
-                assert not last
-            else:
-                assert row["prevSeqId"] == last
-                updates += 1
-            last = row["seqId"]
-            for name, levels in sides.items():
-                for price, size, _, _ in row[name]:
-                    if float(size):
-                        levels[price] = size
-                    else:
-                        levels.pop(price, None)
-
+        naive = Naive(ws)
         async with asyncio.timeout(30):
-            while updates < 30 or len(trades) < 40:
-                await take()
+            while naive.updates < 30 or len(naive.trades) < 40:
+                await naive.take()
         await http.post("/control/pause")
-        final = (await http.get(f"/control/book?venue=okx&symbol=BTC-USDT-PERP")).json()
+        final = (await http.get("/control/book?venue=okx&symbol=BTC-USDT-PERP")).json()
         async with asyncio.timeout(5):
-            while last < final["sequence"]:
-                await take()
+            while naive.last < final["sequence"]:
+                await naive.take()
         for name, sign in (("bids", -1), ("asks", 1)):
-            mine = sorted(((float(p), float(s)) for p, s in sides[name].items()), key=lambda level: sign * level[0])
-            assert mine == [(float(p), float(s)) for p, s in final[name]]
+            assert naive.book(name, sign) == [(float(price), float(size)) for price, size in final[name]]
         assert final["contract_size"] == "0.01"
-        text = (await http.get("/control/trades?venue=okx&symbol=BTC-USDT-PERP")).text
-        oracle = [json.loads(line) for line in text.splitlines()]
-        by_id = {int(row["trade_id"]): row for row in oracle}
-        following = None
-        for trade in trades:
-            end, count = int(trade["tradeId"]), int(trade["count"])
-            covered = [by_id[ident] for ident in range(end - count + 1, end + 1)]
-            assert following in {None, end - count + 1}
-            following = end + 1
-            assert {(row["price"], row["side"], str(row["ts_ms"])) for row in covered} == {
-                (trade["px"], trade["side"], trade["ts"])
-            }
-            assert float(trade["sz"]) == pytest.approx(sum(float(row["size"]) for row in covered))
-        assert following == int(oracle[-1]["trade_id"]) + 1
-        newest = int(oracle[-1]["trade_id"])
+        newest = await check_trades(http, naive.trades)
         params = {"instId": SWAP, "type": "1", "after": str(newest - 4), "before": str(newest - 10)}
         page = (await http.get(f"{API}/market/history-trades", params=params)).json()
         assert [int(row["tradeId"]) for row in page["data"]] == list(range(newest - 5, newest - 10, -1))
-        again = (await http.post("/control/resume")).json()
-        assert again == {"paused": False}
+        assert (await http.post("/control/resume")).json() == {"paused": False}
+        seen = naive.updates
         async with asyncio.timeout(10):
-            seen = updates
-            while updates == seen:
-                await take()
+            while naive.updates == seen:
+                await naive.take()
+
+
+async def check_trades(http: httpx.AsyncClient, trades: list[dict[str, Any]]) -> int:
+    """A row of `trades` covers the ids tradeId - count + 1 .. tradeId; returns the last id of all."""
+    text = (await http.get("/control/trades?venue=okx&symbol=BTC-USDT-PERP")).text
+    oracle = [json.loads(line) for line in text.splitlines()]
+    by_id = {int(row["trade_id"]): row for row in oracle}
+    following = None
+    for trade in trades:
+        end, count = int(trade["tradeId"]), int(trade["count"])
+        assert following in {None, end - count + 1}
+        following = end + 1
+        covered = [by_id[ident] for ident in range(end - count + 1, end + 1)]
+        texts = {(row["price"], row["side"], str(row["ts_ms"])) for row in covered}
+        assert texts == {(trade["px"], trade["side"], trade["ts"])}
+        assert float(trade["sz"]) == pytest.approx(sum(float(row["size"]) for row in covered))
+    newest = int(oracle[-1]["trade_id"])
+    assert following == newest + 1
+    return newest
 
 
 async def test_rest_shapes_pages_and_errors(http):
