@@ -27,7 +27,7 @@ class ServiceSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True, secrets_dir=None
+        extra="forbid", frozen=True, populate_by_name=True, hide_input_in_errors=True, use_attribute_docstrings=True
     )
 
     kafka_bootstrap: str = _shared("KAFKA_BOOTSTRAP", "127.0.0.1:9092", "host:port of the broker, commas between more")
