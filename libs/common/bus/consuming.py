@@ -211,7 +211,8 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
         for part in self.owned:
             try:
                 highwater = consumer.highwater(part)
-                behind = max(0, (highwater or 0) - await asyncio.wait_for(consumer.position(part), 0.5))
+                async with asyncio.timeout(0.5):  # before 3.12 `wait_for` may swallow the order to stop
+                    behind = max(0, (highwater or 0) - await consumer.position(part))
             except (IllegalStateError, TimeoutError, KafkaError):
                 continue
             LAG.labels(self.group, part.topic, str(part.partition)).set(behind)
