@@ -1,7 +1,6 @@
 """The whole service as its own process: broker, PostgreSQL, the real library, the strict fake; and SIGKILL."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -10,7 +9,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer
 
@@ -35,6 +33,11 @@ from libs.common.events import (
     Verdict,
 )
 from libs.common.runtime.clock import now_ns
+from libs.common.runtime.process import Process
+from libs.common.runtime.settings import load
+from services.alerts import metrics
+from services.alerts.app import build
+from services.alerts.settings import Settings
 
 TOKEN = "7000000001:sandbox"
 
@@ -89,8 +92,7 @@ class Service:
     """`python -m services.alerts`."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        self.health_port = free_port()
-        self._environment = {**environment, "CSX_HEALTH_PORT": str(self.health_port)}
+        self._environment = environment
         self.child: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -103,11 +105,23 @@ class Service:
         self.child.send_signal(number)
         return await asyncio.wait_for(self.child.wait(), 15)
 
-    async def ready(self) -> dict[str, Any]:
-        async with httpx.AsyncClient(trust_env=False) as client:
-            answer = await client.get(f"http://127.0.0.1:{self.health_port}/readyz")
-            found: dict[str, Any] = answer.json()
-            return found
+
+@asynccontextmanager
+async def inside(environment, monkeypatch):
+    """The same service inside this process, as `python -m` runs it."""
+    for key, value in environment.items():
+        monkeypatch.setenv(key, value)
+    process = Process("alerts", load(Settings))
+
+    async def main(process: Process) -> None:
+        await build(process, load(Settings))
+
+    serving = asyncio.create_task(process.serve(main))
+    try:
+        yield process
+    finally:
+        process.stopping.set()
+        assert await asyncio.wait_for(serving, 15) == 0
 
 
 @asynccontextmanager
@@ -161,12 +175,12 @@ async def read(bootstrap: str, topic: topics.Topic, count: int) -> Sequence[Even
         await consumer.stop()
 
 
-async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environment, fake):
+async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environment, fake, monkeypatch):
     own = AlertRule(rule_id="own", recipient="1003", symbols=("ETH-USDT",), timeframes=(Timeframe.H1,))
     gone = AlertRule(rule_id="gone", recipient="1004")
     await publisher.publish([own, gone, AlertRule(rule_id="gone", recipient="1004", deleted=True)])
     await publisher.publish([verdict("s1"), verdict("s1"), verdict("weak", 0.1), verdict("s2", symbol="ETH-USDT")])
-    async with running(environment) as service:
+    async with inside(environment, monkeypatch) as process:
         await until(arrived(fake, 5))
         assert sorted((message.chat_id, message.text.split("Signal ")[1]) for message in fake.bot.accepted) == [
             (1001, "s1"),
@@ -193,8 +207,7 @@ async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environme
         assert {message.chat_id for message in fake.bot.accepted[5:]} == {1001, 1002, 1005}
         deliveries = await read(broker, topics.DELIVERIES, 8)
         assert all(isinstance(one, Delivery) and one.state == "delivered" for one in deliveries)
-        assert (await service.ready())["ready"] is True
-        assert await service.end(signal.SIGTERM) == 0
+        assert await process.health.faults() == {}
 
 
 async def test_a_killed_sender_s_message_is_repeated_once_and_marked(publisher, environment, fake):
@@ -216,37 +229,77 @@ async def test_a_killed_sender_s_message_is_repeated_once_and_marked(publisher, 
     ]
 
 
-async def test_what_cannot_be_stored_is_parked_and_the_rest_goes_on(broker, publisher, environment, fake):
+async def test_what_cannot_be_stored_is_parked_and_the_rest_goes_on(broker, publisher, environment, fake, monkeypatch):
     environment["CSX_ALERTS_CHATS"] = "1001"
     await publisher.publish([AlertRule(rule_id="nul\x00", recipient="1")])
     await publisher.publish([verdict("nul\x00"), verdict("good")])
     await publisher.put(topics.VERDICTS, b"BTC-USDT-PERP", b"{nonsense")
     await publisher.publish([verdict("s").signal], topic=topics.VERDICTS)
-    async with running(environment):
+    async with inside(environment, monkeypatch):
         await until(arrived(fake, 1))
         rejects = await read(broker, topics.ALERTS_REJECTS, 4)
     assert sorted(one.reason for one in rejects if isinstance(one, Reject)) == ["decode", "value", "value", "value"]
     assert [message.text.rpartition(" ")[2] for message in fake.bot.accepted] == ["good"]
 
 
-async def test_without_a_token_alerts_wait_and_the_process_says_it_is_not_ready(publisher, environment):
+async def test_without_a_token_alerts_wait_and_the_process_says_it_is_not_ready(
+    publisher, environment, monkeypatch, fresh_dsn
+):
     del environment["CSX_ALERTS_TELEGRAM_TOKEN"]
-    async with running(environment) as service:
+    async with inside(environment, monkeypatch) as process:
         await publisher.publish([verdict("s1")])
 
-        async def started():
-            try:
-                return await service.ready()
-            except httpx.TransportError:
-                return None
-
         async def configured():
-            found = await started()
-            return found if found and "channels" in found.get("faults", {}) else None
+            return "channels" in await process.health.faults()
 
-        found = await until(configured)
-        assert found["faults"]["channels"] == "no channel is configured"
-        assert await service.end(signal.SIGTERM) == 0
+        await until(configured)
+        assert (await process.health.faults())["channels"] == "no channel is configured"
+
+
+async def test_an_outage_of_the_store_is_waited_out(publisher, environment, fake, monkeypatch, fresh_dsn):
+    environment["CSX_ALERTS_CHATS"] = "1001"
+    async with inside(environment, monkeypatch):
+        connection = await asyncpg.connect(fresh_dsn)
+
+        async def migrated():
+            return await connection.fetchval("SELECT to_regclass('alerts.rules') IS NOT NULL")
+
+        await until(migrated)
+        await connection.execute("ALTER TABLE alerts.rules RENAME TO away")
+        before = metrics.STORE_FAULTS.labels("enqueue")._value.get()
+        await publisher.publish([verdict("s1")])
+
+        async def noticed():
+            return metrics.STORE_FAULTS.labels("enqueue")._value.get() > before
+
+        await until(noticed)
+        await connection.execute("ALTER TABLE alerts.away RENAME TO rules")
+        await connection.close()
+        await until(arrived(fake, 1))
+
+
+async def test_a_stop_during_an_outage_is_quick_and_loses_nothing(publisher, environment, fake, monkeypatch, fresh_dsn):
+    environment["CSX_ALERTS_CHATS"] = "1001"
+    async with inside(environment, monkeypatch):
+        connection = await asyncpg.connect(fresh_dsn)
+
+        async def migrated():
+            return await connection.fetchval("SELECT to_regclass('alerts.rules') IS NOT NULL")
+
+        await until(migrated)
+        await connection.execute("ALTER TABLE alerts.rules RENAME TO away")
+        before = metrics.STORE_FAULTS.labels("enqueue")._value.get()
+        await publisher.publish([verdict("s1")])
+
+        async def noticed():
+            return metrics.STORE_FAULTS.labels("enqueue")._value.get() > before
+
+        await until(noticed)
+    await connection.execute("ALTER TABLE alerts.away RENAME TO rules")
+    await connection.close()
+    async with inside(environment, monkeypatch):
+        await until(arrived(fake, 1))
+    assert [message.text.rpartition(" ")[2] for message in fake.bot.accepted] == ["s1"]
 
 
 @pytest.mark.parametrize(
@@ -274,45 +327,3 @@ async def test_settings_that_cannot_work_end_it_with_one_line(changes, code, wor
     assert words in out + err
     assert b"secret" not in out + err
     assert b"Traceback" not in out + err
-
-
-async def test_the_command_line_renders_and_lists(tmp_path, fresh_dsn, pool, outbox, make_entry):
-    file = tmp_path / "signals.ndjson"
-    from libs.common.bus.codec import encode
-
-    withheld = verdict("s3", direction=Direction.NEUTRAL)
-    file.write_bytes(b"\n".join([encode(verdict("s1")), encode(verdict("s2").signal), encode(withheld)]))
-
-    async def csx(*words: str, **variables: str) -> tuple[int | None, list[dict[str, Any]]]:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            "import sys; from services.alerts.cli import app\n"
-            "from libs.common.runtime.errors import CsxError\n"
-            "try: app(sys.argv[1:])\n"
-            "except CsxError as e: sys.exit(e.exit_code)",
-            *words,
-            env={"PATH": os.environ["PATH"], **variables},
-            stdout=asyncio.subprocess.PIPE,
-            stdin=asyncio.subprocess.PIPE,
-        )
-        out, _ = await asyncio.wait_for(child.communicate(file.read_bytes()), 30)
-        return child.returncode, [json.loads(line) for line in out.splitlines()]
-
-    code, alerts = await csx("render", str(file))
-    assert code == 0
-    assert [(alert["type"], alert["signal_id"]) for alert in alerts] == [("alert", "s1"), ("alert", "s2")]
-    assert (await csx("render", "--json", "-"))[1] == alerts
-    assert (await csx("render", str(tmp_path / "missing")))[0] == 2
-    await outbox.enqueue([make_entry("a"), make_entry("b", "1002", valid_until_ns=1)], 1)
-    await outbox.sweep(2)
-    code, rows = await csx("outbox", CSX_POSTGRES_DSN=fresh_dsn)
-    assert code == 0
-    assert {row["alert_id"]: row["state"] for row in rows} == {"a": "pending", "b": "expired"}
-    assert [row["alert_id"] for row in (await csx("outbox", "--state", "expired", CSX_POSTGRES_DSN=fresh_dsn))[1]] == [
-        "b"
-    ]
-    await pool.execute("DROP SCHEMA alerts CASCADE")
-    assert (await csx("outbox", CSX_POSTGRES_DSN=fresh_dsn))[0] == 5
-    assert (await csx("outbox", CSX_POSTGRES_DSN="postgresql://a@127.0.0.1:1/x"))[0] == 5
-    assert (await csx("outbox"))[0] == 3
