@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterator
 from enum import StrEnum, unique
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 import msgspec
 import zstandard
@@ -81,45 +81,61 @@ def read(path: Path) -> Iterator[Frame]:
     """
     try:
         with path.open("rb") as file:
-            yield from _frames(_unpacked(file), path.name)
+            yield from _frames(_lines(_chunks(file)), path.name)
     except _DAMAGED as e:
         raise InputError(f"{path}: {e}") from e
 
 
-def _unpacked(file: BinaryIO) -> BinaryIO:
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the unpacked content."""
     magic = file.read(4)
     file.seek(0)
-    if magic.startswith(b"\x1f\x8b"):
-        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
     if magic == b"\x28\xb5\x2f\xfd":
-        return cast("BinaryIO", zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
-    return file
+        yield from _zstandard_chunks(file)
+        return
+    plain = gzip.GzipFile(fileobj=file) if magic.startswith(b"\x1f\x8b") else file
+    while chunk := plain.read(1 << 20):
+        yield chunk
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes]:
-    """Yield the lines, none longer than the limit."""
+def _zstandard_chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the content of all frames; the library's own reader takes a cut file for a whole one."""
+    decoder = None
+    while packed := file.read(1 << 14):
+        while packed:
+            decoder = decoder or zstandard.ZstdDecompressor().decompressobj()
+            yield decoder.decompress(packed)
+            packed = decoder.unused_data if decoder.eof else b""
+            if decoder.eof:
+                decoder = None
+    if decoder:
+        raise EOFError("the archive ends in the middle of a frame")
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield the lines; what is beyond the limit is passed over."""
     rest = b""
-    while chunk := file.read(1 << 20):
+    for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
         yield from lines
-        while len(rest) > LINE_LIMIT:
+        if len(rest) > LINE_LIMIT:
             yield rest
-            rest = _after_line(file)
-    yield rest
+            rest = _after_line(chunks)
+    yield from rest.split(b"\n")
 
 
-def _after_line(file: BinaryIO) -> bytes:
+def _after_line(chunks: Iterator[bytes]) -> bytes:
     """Pass over the rest of a line; return what was read behind it."""
-    while chunk := file.read(1 << 20):
+    for chunk in chunks:
         _, newline, behind = chunk.partition(b"\n")
         if newline:
             return behind
     return b""
 
 
-def _frames(file: BinaryIO, name: str) -> Iterator[Frame]:
+def _frames(lines: Iterator[bytes], name: str) -> Iterator[Frame]:
     entries = False
-    for number, raw in enumerate(_lines(file)):
+    for number, raw in enumerate(lines):
         line = raw.rstrip(b"\r")
         if not line.strip():
             continue

@@ -30,8 +30,8 @@ from services.ingest.venues.wire import (
 )
 
 VENUE: Final = "binance-usdm"
-DEPTH: Final = 5_000
-"""Levels kept on a side: snapshots have 1,000, the diff stream reports all prices."""
+DEPTH: Final = 10_000
+"""Levels kept on a side: snapshots have 1,000, the diff stream adds every price that changes."""
 COIN_MARGINED: Final = 2
 """`st` of contracts that are settled in coins; all-market streams carry them too."""
 _PARTIAL_DEPTH: Final = re.compile(r"@depth(?:5|10|20)(?:@|$)")

@@ -1,6 +1,7 @@
 """Binance USD-M's catalogue, connections and REST pages, in the vendor's documented shapes."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -107,7 +108,7 @@ def test_requests_and_their_weights() -> None:
     assert (single.url.split("?")[0].rpartition("/")[2], single.weight) == ("historicalTrades", 200)
 
 
-KLINE = [
+KLINE: list[Any] = [
     1499040000000,
     "0.0163",
     "0.8000",

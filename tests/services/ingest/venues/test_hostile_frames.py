@@ -1,6 +1,7 @@
 """Whatever arrives, a session answers with items, and what it publishes can be read back."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +33,7 @@ INSTRUMENTS = {
     },
 }
 _LEVELS = [["100.5", "1", "0", "2"], ["101", "0", "0", "0"]]
-GOOD = {
+GOOD: dict[str, list[Any]] = {
     "okx": [
         {"arg": {"channel": "trades", "instId": "BTC-USD-SWAP"}, "data": [
             {"instId": "BTC-USD-SWAP", "tradeId": "1", "px": "1.5", "sz": "2", "side": "buy", "ts": "1630048897897"}]},

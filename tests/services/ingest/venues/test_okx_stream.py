@@ -202,7 +202,7 @@ def test_every_row_of_a_liquidation_counts_and_a_buy_closes_a_short() -> None:
         received_ns=5,
         origin=Origin.SIMULATED,
         price=82655.7,
-        size=pytest.approx(0.0855),
+        size=8.55 * 0.01,
         liquidated=PositionSide.SHORT,
     )
     assert bad.reason == "value"

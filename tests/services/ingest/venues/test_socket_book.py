@@ -1,5 +1,6 @@
 """A book fed by the socket follows its chain, its checksums, or falls silent."""
 
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -15,7 +16,7 @@ SYMBOL = "BTC-USDT"
 SECOND = 1_000_000_000
 
 
-def _socket_book(depth=400, crossed_ns=SECOND) -> SocketBook:
+def _socket_book(depth=400, crossed_ns=SECOND) -> Any:
     return SocketBook(
         Book(
             venue="okx",
@@ -60,7 +61,7 @@ _steps = st.lists(
 @settings(max_examples=300)
 @given(_steps)
 def test_drops_repeats_reorders_and_resets_never_publish_a_false_book(steps) -> None:  # noqa: C901, PLR0912 - a venue, its network and its reader are one story
-    truth = {1_000_000: ({99.0: 1.0}, {101.0: 1.0})}
+    truth: dict[int, Any] = {1_000_000: ({99.0: 1.0}, {101.0: 1.0})}
     previous, floor, order, late = 1_000_000, 1_000_000, [], []
     for levels, fate, kind, _ in steps:
         if kind == "keepalive":
@@ -93,7 +94,7 @@ def test_drops_repeats_reorders_and_resets_never_publish_a_false_book(steps) -> 
         late = []
 
     book = _socket_book()
-    reader: dict[str, object] = {}
+    reader: dict[str, Any] = {}
     resubscribed_for = None
 
     def check(items) -> bool:

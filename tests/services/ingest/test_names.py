@@ -1,0 +1,53 @@
+"""Names say a symbol or nothing; they never say a size they do not hold."""
+
+import math
+
+import pytest
+
+from libs.common.events.symbols import perpetual
+from services.ingest.names import NamedInstruments, binance_usdm, okx
+from services.ingest.venues.venue import Instrument
+
+
+@pytest.mark.parametrize(
+    ("native", "symbol"),
+    [
+        ("BTCUSDT", "BTC-USDT-PERP"),
+        ("1000SHIBUSDT", "1000SHIB-USDT-PERP"),
+        ("ETHBTC", "ETH-BTC-PERP"),
+        ("BTCBUSD_210129", "BTC-BUSD-20210129"),
+        ("USDCUSDT", "USDC-USDT-PERP"),
+    ],
+)
+def test_usdm_names(native, symbol) -> None:
+    found = binance_usdm(native)
+    assert found is not None
+    assert (found.symbol, found.native, found.contract_size) == (symbol, native, 1.0)
+    assert math.isnan(found.tick)
+    assert math.isnan(found.lot)
+
+
+@pytest.mark.parametrize("native", ["", "USDT", "BTCUSD_PERP", "BTCUSDT_211399", "btcusdt", "BTC-USDT", "BTCEUR"])
+def test_names_that_tell_nothing_on_usdm(native) -> None:
+    assert binance_usdm(native) is None
+
+
+def test_okx_spot_pairs_but_no_contract() -> None:
+    found = okx("BTC-USDT")
+    assert found is not None
+    assert found.symbol == "BTC-USDT"
+    for native in ("BTC-USDT-SWAP", "BTC-USD-220527", "BTC", "", "btc-usdt", "-USDT"):
+        assert okx(native) is None
+
+
+def test_the_catalogue_wins_over_names() -> None:
+    instruments = NamedInstruments(binance_usdm)
+    assert instruments["BTCUSDT"].symbol == "BTC-USDT-PERP"
+    with pytest.raises(KeyError):
+        instruments["NOTHING"]
+    assert instruments.get("NOTHING") is None
+    told = Instrument(symbol="X-USDT-PERP", native="XUSDT", kind=perpetual("X", "USDT"), tick=0.1, lot=1, live=False)
+    instruments.learn({"XUSDT": told})
+    assert instruments["XUSDT"] is told
+    assert sorted(instruments) == ["BTCUSDT", "XUSDT"]
+    assert len(instruments) == 2
