@@ -85,13 +85,13 @@ def market(seed, minutes, *, drift=0.0, start_s=-5.0, sigma=2e-4):
             side = Side.BUY if chance.random() < 0.5 + 500 * drift else Side.SELL
             events.append(trade(at, round(price, 4), round(chance.uniform(0.01, 2), 4), side, f"{seed}-{len(events)}"))
         else:
-            levels = [[], []]
+            levels: tuple[list[tuple[float, float]], ...] = ([], [])
             for n, sign in enumerate((-1, 1)):
                 for _ in range(chance.randrange(3)):
                     size = 0.0 if chance.random() < 0.3 else round(chance.uniform(0.1, 5), 3)
                     levels[n].append((round(100 + sign * chance.randrange(1, 20) / 100, 2), size))
             sequence += 1
-            events.append(delta(at, *levels, sequence))
+            events.append(delta(at, levels[0], levels[1], sequence))
     return events
 
 

@@ -89,6 +89,8 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(make, tmp_path):
     file = tmp_path / "long.ndjson"
     file.write_bytes(b"\n".join(map(encode, make.market(22, 120))))
     process = subprocess.Popen([*CSX, "replay", str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout
+    assert process.stderr
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == b""

@@ -21,9 +21,9 @@ def test_a_delta_must_continue_the_sequence(make):
     assert book.replace(make.snapshot(0, BIDS, ASKS, 10))
     assert book.change(make.delta(1, [(100.0, 4.0)], [(100.1, 0.0)], 11, 15))
     assert (book.bids.top(5), book.asks.top(5)) == ([(100.0, 4.0), (99.9, 1.0)], [(100.2, 2.0)])
-    assert book.valid
+    states = [book.valid]
     assert not book.change(make.delta(2, [(100.0, 1.0)], [], 17))
-    assert not book.valid
+    assert [*states, book.valid] == [True, False]
     assert not book.change(make.delta(2, [(100.0, 1.0)], [], 16))
     assert book.replace(make.snapshot(3, BIDS, ASKS, 30))
     assert (book.valid, book.sequence) == (True, 30)
@@ -75,14 +75,12 @@ levels = st.lists(st.tuples(st.integers(1, 30).map(float), st.sampled_from([0.0,
 
 
 @given(st.lists(st.tuples(levels, levels), max_size=30))
-def test_a_book_equals_a_dictionary_of_levels(changes):
-    from libs.common.events import BookDelta, BookSnapshot
-
-    head = {"venue": "v", "symbol": "s", "event_ns": 1, "received_ns": 1}
-    book, model = Book.new(1000), ({}, {})
-    book.replace(BookSnapshot(**head, bids=(), asks=(), sequence=0))
+def test_a_book_equals_a_dictionary_of_levels(make, changes):
+    book = Book.new(1000)
+    model: tuple[dict[float, float], dict[float, float]] = ({}, {})
+    book.replace(make.snapshot(0, [], [], 0))
     for n, change in enumerate(changes, start=1):
-        book.change(BookDelta(**head, bids=change[0], asks=change[1], first_sequence=n, last_sequence=n))
+        book.change(make.delta(0, *change, n))
         for side, side_levels in zip(model, change, strict=True):
             side.update(side_levels)
             for price in [price for price, size in side.items() if size == 0]:

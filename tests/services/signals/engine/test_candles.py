@@ -175,3 +175,9 @@ def test_a_dump_goes_on_where_it_stood():
     again = Engine.load(engine.dump(), None)
     assert again.dump() == engine.dump()
     assert head + candles(tape[77:], again) == whole
+
+
+def test_a_trade_of_the_minute_before_the_first_one_is_late():
+    engine = Engine()
+    assert candles([trade(65), trade(50)], engine) == []
+    assert engine.counts() == {"trades_late": 1}

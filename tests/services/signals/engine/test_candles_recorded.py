@@ -40,19 +40,18 @@ def test_minutes_make_the_exchanges_longer_candles(recordings, symbol):
     for open_ns, *prices, volume in rows(folder / f"{symbol}_1m.csv.gz"):
         candles.observe(open_ns)
         for quarter, price in enumerate(prices):
-            at = trade(open_ns + quarter * 15 * 10**9, price, volume / 4, 0) if volume else None
             for bar in candles.close(open_ns):
                 closed[bar.timeframe, bar.open_ns] = bar
-            if at is not None:
-                candles.add(at)
+            if volume:
+                candles.add(trade(open_ns + quarter * 15 * 10**9, price, volume / 4, 0))
     for timeframe, name in {"1m": "1m", "5m": "5m", "15m": "15m", "1h": "60m", "4h": "240m"}.items():
         compared = 0
         for open_ns, open_, high, low, close, volume in rows(folder / f"{symbol}_{name}.csv.gz"):
-            bar = closed.get((Timeframe(timeframe), open_ns))
-            if bar is None or not bar.complete:
+            own = closed.get((Timeframe(timeframe), open_ns))
+            if own is None or not own.complete:
                 continue
-            assert (bar.open, bar.high, bar.low, bar.close) == (open_, high, low, close)
-            assert bar.volume == pytest.approx(volume, rel=1e-12)
+            assert (own.open, own.high, own.low, own.close) == (open_, high, low, close)
+            assert own.volume == pytest.approx(volume, rel=1e-12)
             compared += 1
         assert compared >= 43_200 * 60 * 10**9 // Timeframe(timeframe).ns - 2
 

@@ -44,7 +44,8 @@ def oracle(high, low, close):
 
 
 def bars_of(open_, high, low, close):
-    return [Bar(n * 60, *map(float, row), 1.0) for n, row in enumerate(zip(open_, high, low, close, strict=True))]
+    rows = zip(open_.tolist(), high.tolist(), low.tolist(), close.tolist(), strict=True)
+    return [Bar(n * 60, *row, 1.0) for n, row in enumerate(rows)]
 
 
 @pytest.mark.recordings
@@ -71,6 +72,9 @@ def test_rsi_where_nothing_was_lost_or_nothing_moved():
         rising.add(Bar(n, 1.0 + n, 1.0 + n, 1.0 + n, 1.0 + n, 0.0))
         flat.add(Bar(n, 5.0, 5.0, 5.0, 5.0, 0.0))
         falling.add(Bar(n, 99.0 - n, 99.0 - n, 99.0 - n, 99.0 - n, 0.0))
+    assert rising.values
+    assert flat.values
+    assert falling.values
     assert (rising.values.rsi_14, flat.values.rsi_14, falling.values.rsi_14) == (100.0, 50.0, 0.0)
     assert (flat.values.atr_14, flat.values.adx_14, flat.values.bb_upper) == (0.0, 0.0, 5.0)
 
@@ -81,7 +85,9 @@ def test_reversing_the_input_changes_rsi():
     for n, (a, b) in enumerate(zip(closes, closes[::-1], strict=True)):
         there.add(Bar(n, a, a, a, a, 0.0))
         back.add(Bar(n, b, b, b, b, 0.0))
-    assert there.values.rsi_14 - back.values.rsi_14 > 5
+    assert there.values
+    assert back.values
+    assert (there.values.rsi_14 or 0) - (back.values.rsi_14 or 0) > 5
 
 
 @given(st.lists(st.floats(1e-7, 1e7), min_size=1, max_size=80))

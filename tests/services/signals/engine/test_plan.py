@@ -1,8 +1,9 @@
 import pytest
 
-from libs.common.events import Direction, Timeframe
+from libs.common.events import Direction, LayerReading, Origin, Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import EngineConfig
+from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.plan import break_even, draw_plan, net_reward_to_risk
 from services.signals.engine.swings import last_swing
 
@@ -71,3 +72,32 @@ def test_a_swing_counts_once_confirmed_and_while_it_stands():
 
 def test_no_plan_below_zero():
     assert plan(Direction.SHORT, SWING, 30.0) is None
+
+
+@pytest.mark.parametrize(
+    ("score", "atr", "cause"),
+    [
+        (0.9, None, "no_plan: the average true range is not known"),
+        (-0.9, 30.0, "no_plan: a level would lie below zero"),
+        (0.1, None, None),
+    ],
+)
+def test_a_direction_that_cannot_be_planned_is_not_said(score, atr, cause):
+    reading = LayerReading(venue="v", symbol="s", layer="technicals", as_of_ns=1, score=score, confidence=1.0)
+    moment = Moment(
+        venue="v",
+        symbol="s",
+        origin=Origin.LIVE,
+        timeframe=Timeframe.D1,
+        as_of_ns=1,
+        known_at_ns=2,
+        price=100.0,
+        readings=[reading],
+        bars=SWING,
+        atr=atr,
+        inputs={},
+    )
+    signal = form_signal(moment, CONFIG)
+    assert (signal.abstained, signal.plan) == (cause, None)
+    assert signal.direction is Direction.NEUTRAL
+    assert signal.score == (0.0 if cause else score)

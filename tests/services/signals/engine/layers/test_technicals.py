@@ -16,12 +16,14 @@ def opinion(closes, width=0.001):
         open_ = closes[n - 1] if n else close
         high, low = max(open_, close) * (1 + width), min(open_, close) * (1 - width)
         indicators.add(Bar(n, open_, high, low, close, 1.0))
+    assert indicators.values
     return Technicals.read(indicators.values, indicators.bars)
 
 
 def test_warms_up_for_34_bars_and_is_sure_after_200():
     closes = [100 + math.sin(n) for n in range(300)]
     assert opinion(closes[:33]).facts == {"cause": "warming_up", "bars": 33}
+    assert opinion(closes[:20]).facts["cause"] == "warming_up"
     assert opinion(closes[:34]).confidence == 34 / 200
     assert opinion(closes).confidence == 1.0
 
@@ -67,6 +69,8 @@ def test_the_mirrored_market_gets_the_mirrored_score():
                 1.0,
             )
         )
+    assert up.values
+    assert down.values
     there, back = Technicals.read(up.values, 260), Technicals.read(down.values, 260)
     assert there.score == pytest.approx(-back.score, abs=1e-9)
     assert there.score != 0
