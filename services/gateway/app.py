@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -46,6 +47,7 @@ Faults = Callable[[], Awaitable[dict[str, str]]]
 _VERSION = "1.0.0"
 _FLUSH_S = 0.1
 _HEALTH_S = 2.0
+_MISSING = re.compile(r"Missing required query parameter '(\w+)'")
 _ALLOWED = {"timeframe": Timeframe, "direction": Direction, "origin": Origin}
 
 
@@ -161,6 +163,8 @@ def _http_error(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     match error:
         case ValidationException():
             faults = [_field_error(fault) for fault in error.extra or [] if isinstance(fault, dict)]
+            if missing := _MISSING.search(error.detail):
+                faults.append(_field_error({"key": missing[1], "message": "is needed"}))
             detail = "; ".join(f"{fault.field}: {fault.message}" for fault in faults) or error.detail
             return _respond(request, Problem("invalid_parameter", detail, *faults))
         case NotFoundException():

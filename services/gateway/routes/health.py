@@ -1,6 +1,7 @@
 """GET /v1/health: how the feeds are."""
 
 from litestar import get
+from litestar.di import NamedDependency
 
 from services.gateway.board import Board
 from services.gateway.routes.access import READ, problems
@@ -10,6 +11,6 @@ from services.gateway.schemas import HealthView
 @get(
     "/v1/health", opt=READ, operation_id="getHealth", summary="How the feeds are", tags=["health"], responses=problems()
 )
-async def health(board: Board) -> HealthView:
+async def health(board: NamedDependency[Board]) -> HealthView:
     """Age, number of events and gaps of every stream of every market, and alerts by state."""
     return await board.health()

@@ -3,12 +3,13 @@
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from services.gateway.board import Board
 from services.gateway.projections import BOOK_DEPTH
 from services.gateway.routes.access import READ, problems
-from services.gateway.routes.parameters import NanosParameter, SymbolParameter, TimeframeParameter, VenueParameter
+from services.gateway.routes.parameters import ChosenVenueQuery, NanosQuery, SymbolPath, TimeframeQuery
 from services.gateway.schemas import BookAnswer, Candles, Markets, Readings
 
 _TAGS = ["markets"]
@@ -22,7 +23,7 @@ _TAGS = ["markets"]
     tags=_TAGS,
     responses=problems(),
 )
-async def markets(board: Board) -> Markets:
+async def markets(board: NamedDependency[Board]) -> Markets:
     """Every venue and symbol that data came of, with the last trade, its origin and age."""
     return await board.markets()
 
@@ -36,13 +37,13 @@ async def markets(board: Board) -> Markets:
     responses=problems(404),
 )
 async def candles(
-    board: Board,
-    symbol: SymbolParameter,
-    timeframe: TimeframeParameter,
-    venue: VenueParameter = None,
-    from_ns: NanosParameter = None,
-    to_ns: NanosParameter = None,
-    limit: Annotated[int, Parameter(ge=1, le=1000, description="At most so many, the newest of the range")] = 300,
+    board: NamedDependency[Board],
+    symbol: SymbolPath,
+    timeframe: TimeframeQuery,
+    venue: ChosenVenueQuery = None,
+    from_ns: NanosQuery = None,
+    to_ns: NanosQuery = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000, description="At most so many, the newest of the range")] = 300,
 ) -> Candles:
     """The newest `limit` candles that open in [from_ns, to_ns), oldest first; go back with `to_ns`."""
     return await board.candles(symbol, timeframe, venue=venue, from_ns=from_ns or 0, to_ns=to_ns, limit=limit)
@@ -57,10 +58,10 @@ async def candles(
     responses=problems(404),
 )
 async def book(
-    board: Board,
-    symbol: SymbolParameter,
-    venue: VenueParameter = None,
-    depth: Annotated[int, Parameter(ge=1, le=BOOK_DEPTH, description="Levels a side")] = 20,
+    board: NamedDependency[Board],
+    symbol: SymbolPath,
+    venue: ChosenVenueQuery = None,
+    depth: Annotated[int, QueryParameter(ge=1, le=BOOK_DEPTH, description="Levels a side")] = 20,
 ) -> BookAnswer:
     """The best levels, at most a quarter of a second old while the feed flows; never across a break in its sequence."""
     return await board.book(symbol, venue=venue, depth=depth)
@@ -74,6 +75,6 @@ async def book(
     tags=_TAGS,
     responses=problems(404),
 )
-async def readings(board: Board, symbol: SymbolParameter, venue: VenueParameter = None) -> Readings:
+async def readings(board: NamedDependency[Board], symbol: SymbolPath, venue: ChosenVenueQuery = None) -> Readings:
     """The newest reading of every layer, with its facts."""
     return await board.readings(symbol, venue=venue)

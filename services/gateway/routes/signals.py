@@ -3,12 +3,20 @@
 from typing import Annotated
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
-from libs.common.events import Direction, Origin, Timeframe
 from services.gateway.board import Board
 from services.gateway.routes.access import READ, problems
-from services.gateway.routes.parameters import SymbolParameter
+from services.gateway.routes.parameters import (
+    AnyTimeframeQuery,
+    CursorQuery,
+    DirectionQuery,
+    OriginQuery,
+    SignalIdPath,
+    SymbolQuery,
+    VenueQuery,
+)
 from services.gateway.schemas import SignalDetail, Signals
 
 _TAGS = ["signals"]
@@ -23,14 +31,14 @@ _TAGS = ["signals"]
     responses=problems(404),
 )
 async def signals(
-    board: Board,
-    symbol: SymbolParameter | None = None,
-    venue: Annotated[str | None, Parameter(max_length=64)] = None,
-    timeframe: Timeframe | None = None,
-    direction: Direction | None = None,
-    origin: Origin | None = None,
-    cursor: Annotated[str | None, Parameter(max_length=512, description="`next_cursor` of the page before")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=500, description="Signals a page")] = 100,
+    board: NamedDependency[Board],
+    symbol: SymbolQuery = None,
+    venue: VenueQuery = None,
+    timeframe: AnyTimeframeQuery = None,
+    direction: DirectionQuery = None,
+    origin: OriginQuery = None,
+    cursor: CursorQuery = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=500, description="Signals a page")] = 100,
 ) -> Signals:
     """Pages hold still while new signals come: follow `next_cursor` until `has_more` is false."""
     return await board.signals(
@@ -52,6 +60,6 @@ async def signals(
     tags=_TAGS,
     responses=problems(404),
 )
-async def signal(board: Board, signal_id: Annotated[str, Parameter(max_length=200)]) -> SignalDetail:
+async def signal(board: NamedDependency[Board], signal_id: SignalIdPath) -> SignalDetail:
     """Contributions, absent layers with their causes, readings, inputs, the verdict, and what became of its alerts."""
     return await board.signal(signal_id)

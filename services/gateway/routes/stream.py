@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Request, WebSocket, post, websocket
+from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketException
 
 from services.gateway.auth import AuthError
@@ -31,7 +32,7 @@ class _Wire:
 
 
 @websocket("/v1/stream", opt=PUBLIC | {"query": ("ticket",)})
-async def stream(socket: WebSocket[Any, Any, Any], sessions: Sessions) -> None:
+async def stream(socket: WebSocket[Any, Any, Any], sessions: NamedDependency[Sessions]) -> None:
     """Price, book, candles, readings, signals and health, live; signs in by itself, see docs/api.md."""
     await socket.accept()
     wire = _Wire(socket)
@@ -54,7 +55,7 @@ async def stream(socket: WebSocket[Any, Any, Any], sessions: Sessions) -> None:
     tags=["stream"],
     responses=problems(),
 )
-async def ticket(request: Request[Any, Any, Any], sessions: Sessions) -> Ticket:
+async def ticket(request: Request[Any, Any, Any], sessions: NamedDependency[Sessions]) -> Ticket:
     """For clients that cannot send headers: connect to `/v1/stream?ticket=...` within half a minute."""
     scope: Any = request.scope
     return await sessions.ticket(scope["csx.principal"])

@@ -1,0 +1,300 @@
+"""A gateway on real stores: its views filled through the projections, its API asked over ASGI or a real socket."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import httpx
+import pytest
+
+from libs.common.bus.consuming import Record
+from libs.common.bus.topics import topic_of
+from libs.common.events import (
+    Absence,
+    BookDelta,
+    BookSnapshot,
+    Candle,
+    Contribution,
+    Decision,
+    Delivery,
+    DeliveryState,
+    Direction,
+    Event,
+    Label,
+    LayerReading,
+    Origin,
+    Plan,
+    Side,
+    Signal,
+    Source,
+    Target,
+    Timeframe,
+    Trade,
+    Verdict,
+)
+from libs.common.runtime.migrations import migrate
+from services.gateway.app import build
+from services.gateway.auth import Keyring, mint
+from services.gateway.board import Board
+from services.gateway.hub import Hub
+from services.gateway.latest import Latest
+from services.gateway.perimeter import Perimeter
+from services.gateway.projections import HISTORY_TOPICS, History, Live
+from services.gateway.settings import Settings
+from services.gateway.store import Store
+from services.gateway.stream import Sessions
+
+SECOND = 1_000_000_000
+MINUTE = 60 * SECOND
+NOON = 1_723_118_400 * SECOND  # 2024-08-08T12:00:00Z
+
+
+@dataclass
+class Clock:
+    """Our clock, set by the test."""
+
+    now: int = NOON
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class Gateway:
+    store: Store
+    latest: Latest
+    clock: Clock
+    history: History
+    live: Live
+    hub: Hub
+    board: Board
+    keyring: Keyring
+    app: Perimeter
+    key: str
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}"}
+
+    async def fold(self, *events: Event) -> None:
+        """Feed events as the two folds would."""
+        kept = {topic.name for topic in HISTORY_TOPICS}
+        records = [Record(topic_of(event).name, 0, i, b"", event) for i, event in enumerate(events)]
+        for handler, mine in (
+            (self.history, [r for r in records if r.topic in kept]),
+            (self.live, [r for r in records if r.topic not in kept]),
+        ):
+            if mine:
+                await handler(mine)
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(app=self.app)
+        return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", headers=headers or self.headers)
+
+
+Ask = Callable[..., Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway]:
+    await migrate(fresh_dsn, "services.gateway.migrations", "gateway")
+    store, latest, clock = Store(fresh_dsn), Latest.at(fresh_redis_url), Clock()
+    await store.start()
+    key = mint("test")
+    await store.add_key(key.row)
+    keyring = Keyring(store, monotonic=lambda: clock.now / SECOND)
+    board = Board(store, latest, clock=clock)
+    hub = Hub(queue_size=50)
+    faults: dict[str, str] = {}
+
+    async def report() -> dict[str, str]:
+        return faults
+
+    sessions = Sessions(hub, board, keyring, latest, heartbeat_s=0.2)
+    app = Perimeter(build(board=board, keyring=keyring, sessions=sessions, faults=report), hosts=Settings().hosts)
+    history, live = History(store, latest, clock), Live(store, latest, clock)
+    yield Gateway(store, latest, clock, history, live, hub, board, keyring, app, key.text, faults)
+    await latest.stop()
+    await store.stop()
+
+
+@pytest.fixture
+async def ask(gateway: Gateway) -> AsyncIterator[Ask]:
+    """GET with a good key."""
+    async with gateway.client() as client:
+        yield client.get
+
+
+@pytest.fixture(scope="session")
+def make() -> SimpleNamespace:
+    """Events to feed, and the words of their times."""
+    return SimpleNamespace(
+        trade=trade,
+        candle=candle,
+        reading=reading,
+        signal=signal,
+        verdict=verdict,
+        delivery=delivery,
+        snapshot=snapshot,
+        delta=delta,
+        SECOND=SECOND,
+        MINUTE=MINUTE,
+        NOON=NOON,
+    )
+
+
+def trade(
+    price: float = 60_000.0, *, at: int = NOON, venue: str = "okx", symbol: str = "BTC-USDT-PERP", n: int = 1
+) -> Trade:
+    return Trade(
+        venue=venue,
+        symbol=symbol,
+        event_ns=at,
+        received_ns=at,
+        origin=Origin.SIMULATED,
+        price=price,
+        size=0.5,
+        side=Side.BUY,
+        trade_id=str(n),
+    )
+
+
+def candle(
+    open_ns: int = NOON,
+    *,
+    close: float = 101.0,
+    source: Source = Source.TRADES,
+    closed: bool = True,
+    known: int = 0,
+    symbol: str = "BTC-USDT-PERP",
+    venue: str = "okx",
+    origin: Origin = Origin.SIMULATED,
+) -> Candle:
+    return Candle(
+        venue=venue,
+        symbol=symbol,
+        event_ns=known or open_ns + MINUTE,
+        received_ns=0,
+        origin=origin,
+        timeframe=Timeframe.M1,
+        open_ns=open_ns,
+        open=100.0,
+        high=102.0,
+        low=99.0,
+        close=close,
+        volume=12.5,
+        taker_buy_volume=7.5,
+        trades=31,
+        closed=closed,
+        source=source,
+    )
+
+
+def reading(layer: str = "cvd", score: float = 0.4, *, at: int = NOON) -> LayerReading:
+    return LayerReading(
+        venue="okx",
+        symbol="BTC-USDT-PERP",
+        origin=Origin.SIMULATED,
+        layer=layer,
+        as_of_ns=at,
+        score=score,
+        confidence=0.8,
+        facts={"delta_quote": 1234.5, "cause": None},
+    )
+
+
+def signal(
+    n: int = 1, *, at: int = NOON, direction: Direction = Direction.LONG, symbol: str = "BTC-USDT-PERP"
+) -> Signal:
+    return Signal(
+        venue="okx",
+        symbol=symbol,
+        origin=Origin.SIMULATED,
+        signal_id=f"sig-{n:04d}",
+        timeframe=Timeframe.M1,
+        as_of_ns=at,
+        known_at_ns=at + SECOND,
+        direction=direction,
+        label=Label.BUY,
+        score=0.42,
+        confidence=0.7,
+        price=60_000.0,
+        contributions=(
+            Contribution(layer="cvd", score=0.5, confidence=0.9, weight=0.6, contribution=0.3),
+            Contribution(layer="technicals", score=0.3, confidence=0.8, weight=0.4, contribution=0.12),
+        ),
+        absent=(Absence(layer="order_flow", cause="no_book"),),
+        readings=(reading(),),
+        plan=Plan(
+            entry_low=59_900.0,
+            entry_high=60_010.0,
+            stop=59_500.0,
+            targets=tuple(
+                Target(price=p, reward_to_risk=r) for p, r in ((60_600.0, 1.1), (61_000.0, 2.0), (61_500.0, 3.1))
+            ),
+            expires_ns=at + 15 * MINUTE,
+            invalidation="A close below 59,500 before the entry fills.",
+            stop_basis="atr",
+            atr=210.5,
+            fee_rate=0.0005,
+            break_even_hit_rate=0.48,
+        ),
+        inputs={"engine": "1.0.0", "last_trade": "77"},
+    )
+
+
+def verdict(of: Signal, *, decided: int = NOON + 2 * SECOND, decision: Decision = Decision.PUBLISH) -> Verdict:
+    return Verdict(
+        venue=of.venue,
+        symbol=of.symbol,
+        origin=of.origin,
+        signal=of,
+        decision=decision,
+        rationale="score and confidence suffice",
+        judge="rules",
+        decided_ns=decided,
+    )
+
+
+def delivery(state: DeliveryState = DeliveryState.DELIVERED, *, at: int = NOON, of: str = "sig-0001") -> Delivery:
+    return Delivery(
+        alert_id=f"alert-of-{of}",
+        signal_id=of,
+        channel="telegram",
+        recipient="123456789",
+        state=state,
+        attempts=1,
+        at_ns=at,
+        message_id="42",
+        origin=Origin.SIMULATED,
+    )
+
+
+def snapshot(sequence: int = 10, *, at: int = NOON, venue: str = "okx") -> BookSnapshot:
+    return BookSnapshot(
+        venue=venue,
+        symbol="BTC-USDT-PERP",
+        event_ns=at,
+        received_ns=at,
+        origin=Origin.SIMULATED,
+        bids=((99.0, 1.0), (98.0, 2.0)),
+        asks=((101.0, 3.0), (102.0, 4.0)),
+        sequence=sequence,
+    )
+
+
+def delta(
+    first: int, last: int, *, bids: Sequence[tuple[float, float]] = (), asks: Sequence[tuple[float, float]] = ()
+) -> BookDelta:
+    return BookDelta(
+        venue="okx",
+        symbol="BTC-USDT-PERP",
+        event_ns=NOON + last,
+        received_ns=NOON,
+        origin=Origin.SIMULATED,
+        bids=tuple(bids),
+        asks=tuple(asks),
+        first_sequence=first,
+        last_sequence=last,
+    )

@@ -1,0 +1,350 @@
+"""The API over real stores: who is let in, what is answered, and which field is named when not."""
+
+import json
+
+import pytest
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
+from openapi_spec_validator import validate
+
+from libs.common.events import Decision, DeliveryState, Direction, Source
+from services.gateway.auth import KeyRow, mint
+from services.gateway.cli import document
+from services.gateway.problems import CODES, Problem
+from services.gateway.routes import ROUTES
+from services.gateway.routes.page import ASSETS
+
+_OPEN = {"/livez", "/readyz", "/openapi.json", *ASSETS}
+_CLOSED = [
+    (method, path.replace("{symbol:str}", "BTC-USDT-PERP").replace("{signal_id:str}", "x"))
+    for route in ROUTES
+    if isinstance(route, HTTPRouteHandler)
+    for path in route.paths
+    for method in route.http_methods
+    if path not in _OPEN and method != "OPTIONS"
+]
+
+
+def problem_of(answer, status, code):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["type"] == f"urn:cryptosatx:problem:{code}"
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return body
+
+
+def test_every_route_says_whom_it_serves():
+    for route in ROUTES:
+        assert isinstance(route, HTTPRouteHandler | WebsocketRouteHandler)
+        path = min(route.paths)
+        assert bool(route.opt.get("public")) == (path in _OPEN | {"/v1/stream"}), path
+        assert route.opt.get("public") or route.opt.get("scope") == "read", path
+
+
+@pytest.mark.parametrize(("method", "path"), _CLOSED)
+async def test_without_a_good_key_there_is_nothing(gateway, method, path):
+    async with gateway.client(Accept="*/*") as client:
+        answer = await client.request(method, path)
+        body = problem_of(answer, 401, "unauthenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert body["instance"] == path
+        for header in ("Bearer ", "Bearer nonsense", f"Bearer {mint('thief').text}", f"Basic {gateway.key}"):
+            problem_of(await client.request(method, path, headers={"Authorization": header}), 401, "unauthenticated")
+        problem_of(await client.request(method, path, params={"key": gateway.key}), 401, "unauthenticated")
+
+
+@pytest.mark.parametrize("path", sorted(_OPEN))
+async def test_the_page_and_the_probes_are_open_and_harmless(gateway, path):
+    async with gateway.client(Accept="*/*") as client:
+        answer = await client.get(path)
+    assert answer.status_code == 200
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_a_key_without_the_scope_is_forbidden(gateway):
+    key = mint("no scope", [])
+    await gateway.store.add_key(key.row)
+    async with gateway.client(Authorization=f"Bearer {key.text}") as client:
+        problem_of(await client.get("/v1/markets"), 403, "forbidden")
+
+
+async def test_a_revoked_key_is_refused_and_an_api_key_header_is_taken(gateway):
+    async with gateway.client(**{"X-API-Key": gateway.key}) as client:
+        assert (await client.get("/v1/markets")).status_code == 200
+        key_id = gateway.key[9:19]
+        assert await gateway.store.revoke_key(key_id, gateway.clock())
+        gateway.clock.now += 5_000_000_000
+        assert "revoked" in problem_of(await client.get("/v1/markets"), 401, "unauthenticated")["detail"]
+
+
+async def test_unknown_paths_and_methods_are_problems(ask, gateway):
+    problem_of(await ask("/v2/nothing"), 404, "not_found")
+    async with gateway.client() as client:
+        answer = await client.delete("/v1/markets")
+    problem_of(answer, 405, "method_not_allowed")
+    assert "GET" in answer.headers["allow"]
+
+
+async def test_foreign_hosts_origins_and_big_bodies_are_refused(gateway):
+    async with gateway.client() as client:
+        problem_of(await client.get("/", headers={"Host": "evil.example"}), 421, "host_not_allowed")
+        assert (await client.get("/livez", headers={"Host": "localhost:8080"})).status_code == 200
+        assert (await client.get("/livez", headers={"Host": "[::1]:8080"})).status_code == 200
+        path = "/v1/stream/tickets"
+        problem_of(await client.post(path, headers={"Origin": "http://evil.example"}), 403, "origin_not_allowed")
+        assert (await client.post(path, headers={"Origin": "http://127.0.0.1:8080"})).status_code == 201
+        problem_of(await client.post(path, content=b"x" * 70_000), 413, "too_large")
+
+
+async def test_request_ids_are_kept_when_harmless(ask):
+    assert (await ask("/livez", headers={"X-Request-Id": "trace-1"})).headers["x-request-id"] == "trace-1"
+    assert (await ask("/livez", headers={"X-Request-Id": "a b\tc"})).headers["x-request-id"] != "a b\tc"
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "field"),
+    [
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=7m", "invalid_parameter", "timeframe"),
+        ("/v1/markets/BTC-USDT-PERP/candles", "invalid_parameter", "timeframe"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&limit=0", "invalid_parameter", "limit"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&limit=1001", "invalid_parameter", "limit"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&limit=ten", "invalid_parameter", "limit"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&from_ns=5&to_ns=4", "invalid_parameter", "to_ns"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&from_ns=-5", "invalid_parameter", "from_ns"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&from_ns=99999999999999999999", "invalid_parameter", "from_ns"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m&to_ns=99999999999999999999", "invalid_parameter", "to_ns"),
+        ("/v1/markets/BTC-USDT-PERP/candles?timeframes=1m", "unknown_parameter", "timeframes"),
+        ("/v1/markets/BTC-USDT-PERP/book?depth=51", "invalid_parameter", "depth"),
+        ("/v1/signals?limit=501", "invalid_parameter", "limit"),
+        ("/v1/signals?direction=up", "invalid_parameter", "direction"),
+        ("/v1/signals?cursor=nonsense", "invalid_parameter", "cursor"),
+        ("/v1/signals?cursor=%00", "invalid_parameter", "cursor"),
+        ("/v1/signals?key=x", "unknown_parameter", "key"),
+    ],
+)
+async def test_the_field_at_fault_is_named(gateway, ask, make, path, code, field):
+    await gateway.fold(make.trade())
+    errors = problem_of(await ask(path), 400, code)["errors"]
+    assert [error["field"] for error in errors] == [field]
+    assert errors[0]["message"]
+    if "7m" in path:
+        assert errors[0]["message"] == "must be one of 1m, 5m, 15m, 1h, 4h, 1d, 1w"
+
+
+async def test_what_is_not_known_is_404_with_its_field(gateway, ask, make):
+    await gateway.fold(make.trade())
+    for path in ("candles?timeframe=1m", "book", "readings"):
+        body = problem_of(await ask(f"/v1/markets/DOGE-USDT/{path}"), 404, "unknown_symbol")
+        assert body["errors"][0]["field"] == "symbol"
+    problem_of(await ask("/v1/signals?symbol=DOGE-USDT"), 404, "unknown_symbol")
+    body = problem_of(await ask("/v1/markets/BTC-USDT-PERP/book?venue=bybit"), 404, "unknown_venue")
+    assert body["errors"] == [{"field": "venue", "message": "'bybit' does not show BTC-USDT-PERP; these do: okx"}]
+    assert problem_of(await ask("/v1/signals/none"), 404, "unknown_signal")["errors"][0]["field"] == "signal_id"
+
+
+async def test_markets_tell_price_origin_and_age(gateway, ask, make):
+    assert (await ask("/v1/markets")).json() == {"data": []}
+    await gateway.fold(make.trade(60_000.0), make.trade(60_001.5, n=2), make.candle(symbol="ETH-USDT"))
+    gateway.clock.now += 20 * make.SECOND
+    btc, eth = (await ask("/v1/markets")).json()["data"]
+    assert (btc["symbol"], btc["venue"], btc["origin"], btc["age_s"], btc["stale"]) == (
+        "BTC-USDT-PERP",
+        "okx",
+        "simulated",
+        20.0,
+        True,
+    )
+    assert (btc["last"]["price"], btc["last"]["source"]) == (60_001.5, "trades")
+    assert btc["event_time"] == "2024-08-08T12:00:00.000000000Z"
+    assert (eth["symbol"], eth["last"]) == ("ETH-USDT", None)
+
+
+async def test_candles_are_half_open_and_prefer_rest_unless_it_is_not_closed(gateway, ask, make):
+    bars = [make.NOON + i * make.MINUTE for i in range(5)]
+    await gateway.fold(*(make.candle(at, close=100 + i / 10) for i, at in enumerate(bars)))
+    await gateway.fold(
+        make.candle(bars[1], close=101.9, source=Source.REST),
+        make.candle(bars[2], close=99.1, source=Source.REST, closed=False),
+    )
+    path = "/v1/markets/BTC-USDT-PERP/candles"
+    body = (await ask(path, params={"timeframe": "1m"})).json()
+    assert [bar["close"] for bar in body["data"]] == [100.0, 101.9, 100.2, 100.3, 100.4]
+    assert [bar["source"] for bar in body["data"]] == ["trades", "rest", "trades", "trades", "trades"]
+    assert (body["venue"], body["origin"], body["has_more"]) == ("okx", "simulated", False)
+    ranged = (await ask(path, params={"timeframe": "1m", "from_ns": bars[1], "to_ns": bars[3]})).json()
+    assert [bar["open_ns"] for bar in ranged["data"]] == bars[1:3]
+    page = (await ask(path, params={"timeframe": "1m", "limit": 2})).json()
+    assert [bar["open_ns"] for bar in page["data"]] == bars[3:]
+    assert page["has_more"]
+    older = (await ask(path, params={"timeframe": "1m", "limit": 9, "to_ns": page["data"][0]["open_ns"]})).json()
+    assert [bar["open_ns"] for bar in older["data"]] == bars[:3]
+    assert (await ask(path, params={"timeframe": "5m"})).json()["data"] == []
+    assert (await ask(path, params={"timeframe": "1m", "from_ns": 5, "to_ns": 5})).json()["data"] == []
+
+
+async def test_without_a_venue_the_newest_data_wins_and_is_named(gateway, ask, make):
+    await gateway.fold(make.trade(1.0, venue="okx"))
+    gateway.clock.now += 60 * make.SECOND
+    await gateway.fold(make.trade(2.0, venue="zeta"))
+    path = "/v1/markets/BTC-USDT-PERP/candles?timeframe=1m"
+    body = (await ask(path)).json()
+    assert body["venue"] == "zeta"
+    assert "newest" in body["chosen_by"]
+    assert (await ask(f"{path}&venue=okx")).json()["chosen_by"] == "the venue was named"
+    await gateway.fold(make.trade(1.0, venue="okx"))
+    assert (await ask(path)).json()["venue"] == "okx"  # equally new: the first by name
+
+
+async def test_the_book_is_shown_in_sync_only(gateway, ask, make):
+    path = "/v1/markets/BTC-USDT-PERP/book"
+    await gateway.fold(make.trade())
+    problem_of(await ask(path), 503, "book_unavailable")
+    await gateway.fold(make.snapshot(10), make.delta(11, 12, bids=[(99.0, 0.0), (97.0, 5.0)], asks=[(101.0, 3.5)]))
+    body = (await ask(path)).json()
+    assert body["book"]["bids"] == [[98.0, 2.0], [97.0, 5.0]]
+    assert body["book"]["asks"] == [[101.0, 3.5], [102.0, 4.0]]
+    assert (body["book"]["sequence"], body["book"]["origin"], body["book"]["stale"]) == (12, "simulated", False)
+    assert (await ask(f"{path}?depth=1")).json()["book"]["bids"] == [[98.0, 2.0]]
+    await gateway.fold(make.delta(15, 15, bids=[(98.0, 9.0)]))
+    answer = await ask(path)
+    body = problem_of(answer, 503, "book_out_of_sync")
+    assert "sequence 13 expected, 15 came" in body["detail"]
+    assert answer.headers["retry-after"]
+    assert body["retryable"]
+    await gateway.fold(make.snapshot(20))
+    assert (await ask(path)).json()["book"]["sequence"] == 20
+
+
+async def test_readings_are_the_newest_of_each_layer(gateway, ask, make):
+    await gateway.fold(make.reading("cvd", 0.1), make.reading("technicals", -0.3), make.reading("cvd", 0.6))
+    body = (await ask("/v1/markets/BTC-USDT-PERP/readings")).json()
+    assert [(one["layer"], one["score"], one["origin"]) for one in body["readings"]] == [
+        ("cvd", 0.6, "simulated"),
+        ("technicals", -0.3, "simulated"),
+    ]
+    assert body["readings"][0]["facts"] == {"delta_quote": 1234.5, "cause": None}
+
+
+async def test_a_signal_comes_with_evidence_verdict_and_deliveries(gateway, ask, make):
+    signal = make.signal()
+    await gateway.fold(signal, make.verdict(signal), make.delivery())
+    body = (await ask("/v1/signals/sig-0001")).json()
+    assert [(c["layer"], c["contribution"]) for c in body["contributions"]] == [("cvd", 0.3), ("technicals", 0.12)]
+    assert body["absent"] == [{"layer": "order_flow", "cause": "no_book"}]
+    assert body["readings"][0]["layer"] == "cvd"
+    assert (body["decision"], body["judge"]) == ("publish", "rules")
+    assert (body["probability"], body["probability_status"]) == (None, "unproven")
+    assert [target["price"] for target in body["plan"]["targets"]] == [60_600.0, 61_000.0, 61_500.0]
+    assert [(d["state"], d["recipient"]) for d in body["deliveries"]] == [("delivered", "***89")]
+    assert body["inputs"] == {"engine": "1.0.0", "last_trade": "77"}
+
+
+async def test_signals_are_filtered(gateway, ask, make):
+    await gateway.fold(
+        make.signal(1),
+        make.signal(2, direction=Direction.SHORT, at=make.NOON + make.MINUTE),
+        make.signal(3, symbol="ETH-USDT", at=make.NOON - make.MINUTE),
+    )
+
+    async def ids(**params):
+        return [one["signal_id"] for one in (await ask("/v1/signals", params=params)).json()["data"]]
+
+    assert await ids() == ["sig-0002", "sig-0001", "sig-0003"]
+    assert await ids(symbol="ETH-USDT") == ["sig-0003"]
+    assert await ids(direction="short") == ["sig-0002"]
+    assert await ids(venue="okx", timeframe="1m") == ["sig-0002", "sig-0001", "sig-0003"]
+    assert await ids(timeframe="5m") == []
+    assert await ids(origin="live") == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 50])
+async def test_following_the_cursor_meets_every_signal_once_while_new_ones_come(gateway, ask, make, limit):
+    known = [make.signal(n, at=make.NOON + (n % 4) * make.MINUTE) for n in range(12)]  # times repeat on purpose
+    await gateway.fold(*known)
+    met, cursor, number = [], None, 100
+    while True:
+        params = {"limit": limit} | ({"cursor": cursor} if cursor else {})
+        body = (await ask("/v1/signals", params=params)).json()
+        met += [one["signal_id"] for one in body["data"]]
+        await gateway.fold(make.signal(number, at=make.NOON + make.MINUTE * number))
+        number += 1
+        if not body["has_more"]:
+            assert body["next_cursor"] is None
+            break
+        cursor = body["next_cursor"]
+    wanted = sorted(known, key=lambda s: (s.as_of_ns, s.signal_id), reverse=True)
+    assert met == [one.signal_id for one in wanted]
+
+
+async def test_health_tells_age_events_gaps_and_alerts(gateway, ask, make):
+    await gateway.fold(make.trade(), make.trade(n=2), make.snapshot(), make.delivery(), make.delivery(of="sig-2"))
+    await gateway.fold(make.delivery(DeliveryState.FAILED, of="sig-3"))
+    gateway.clock.now += 30 * make.SECOND
+    body = (await ask("/v1/health")).json()
+    assert [(f["stream"], f["events"], f["age_s"], f["stale"], f["origin"]) for f in body["feeds"]] == [
+        ("books", 1, 30.0, True, "simulated"),
+        ("trades", 2, 30.0, True, "simulated"),
+    ]
+    assert body["alerts"] == {"delivered": 2, "failed": 1}
+
+
+async def test_readiness_tells_what_is_missing(gateway, ask):
+    assert (await ask("/readyz")).json() == {"ready": True, "faults": {}}
+    gateway.faults["bus"] = "broker does not answer"
+    answer = await ask("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["faults"] == {"bus": "broker does not answer"}
+
+
+async def test_a_store_that_is_away_is_503_and_says_to_try_again(gateway, ask):
+    assert (await ask("/v1/markets")).status_code == 200  # the key is known for three seconds
+    await gateway.store.stop()
+    answer = await ask("/v1/markets")
+    assert problem_of(answer, 503, "dependency_down")["retryable"]
+    assert answer.headers["retry-after"]
+
+
+async def test_metrics_are_for_holders_of_a_key(ask):
+    answer = await ask("/metrics")
+    assert "csx_gateway_requests_total" in answer.text
+
+
+async def test_static_files_answer_304_to_their_tag(ask):
+    answer = await ask("/app.js")
+    again = await ask("/app.js", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_the_served_document_is_valid_and_lists_every_route(ask):
+    served = (await ask("/openapi.json")).json()
+    assert served == json.loads(json.dumps(document()))
+    assert served["openapi"].startswith("3.1")
+    validate(served)
+    hidden = {"/metrics", "/openapi.json", *ASSETS}
+    paths = {
+        path.replace(":str", "") for route in ROUTES if isinstance(route, HTTPRouteHandler) for path in route.paths
+    }
+    assert set(served["paths"]) == paths - hidden
+    assert served["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+def test_every_code_makes_a_document():
+    for code, (status, title) in CODES.items():
+        document_ = Problem(code, "why").document("/x", "r")
+        assert (document_.status, document_.title, document_.code) == (status, title, code)
+
+
+async def test_keys_are_listed_without_secrets(gateway):
+    rows = await gateway.store.keys()
+    assert [row.name for row in rows] == ["test"]
+    assert isinstance(rows[0], KeyRow)
+    assert not await gateway.store.revoke_key("nobody", 1)
+
+
+async def test_a_withheld_verdict_is_shown_as_such(gateway, ask, make):
+    signal = make.signal()
+    await gateway.fold(make.verdict(signal, decision=Decision.WITHHOLD))
+    assert (await ask("/v1/signals/sig-0001")).json()["decision"] == "withhold"
