@@ -48,7 +48,9 @@ class Control:
     def _answer(self, call: tuple[str, str], request: Request) -> Response:
         calls: dict[tuple[str, str], Callable[[], Response]] = {
             ("GET", "status"): lambda: _json(self.status()),
-            ("GET", "trades"): lambda: _lines(trade_rows(self._market(request.query))),
+            ("GET", "trades"): lambda: _lines(
+                (print_rows if request.query.get("by") == "print" else trade_rows)(self._market(request.query))
+            ),
             ("GET", "liquidations"): lambda: _lines(
                 [row for market in self._markets(request.query) for row in liquidation_rows(market)]
             ),
@@ -115,6 +117,28 @@ def trade_rows(market: Shown) -> list[dict[str, Any]]:
             "market": fill.market,
         }
         for fill in market.tape.fills
+    ]
+
+
+def print_rows(market: Shown) -> list[dict[str, Any]]:
+    """Return every taker's fills at one price as one row: Binance's aggregate trades, OKX's `trades` rows.
+
+    Binance's id of such a row is `print_id`, OKX's is `last_trade_id`.
+    """
+    row = market.listing
+    return [
+        {
+            "venue": row.venue,
+            "symbol": row.symbol,
+            "print_id": str(one.print_id),
+            "first_trade_id": str(one.fills[0].trade_id),
+            "last_trade_id": str(one.fills[-1].trade_id),
+            "price": row.price_text(one.fills[0].price),
+            "size": row.size_text(one.lots),
+            "side": "buy" if one.fills[0].buy else "sell",
+            "ts_ms": one.fills[0].ms,
+        }
+        for one in market.tape.prints
     ]
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from deploy.local.sandbox.__main__ import listings, simulated
-from deploy.local.sandbox.server import Sandbox
+from deploy.local.sandbox.server import Live, Sandbox
 
 
 @pytest.fixture
@@ -181,6 +182,50 @@ async def check_trades(http: httpx.AsyncClient, trades: list[dict[str, Any]]) ->
     newest = int(oracle[-1]["trade_id"])
     assert following == newest + 1
     return newest
+
+
+async def test_the_oracle_also_speaks_in_rows_of_the_stream(http):
+    where = {"venue": "okx", "symbol": "BTC-USDT-PERP"}
+    await http.post("/control/pause")
+    prints = [
+        json.loads(row) for row in (await http.get("/control/trades", params=where | {"by": "print"})).text.splitlines()
+    ]
+    fills = [json.loads(row) for row in (await http.get("/control/trades", params=where)).text.splitlines()]
+    assert sum(int(row["last_trade_id"]) - int(row["first_trade_id"]) + 1 for row in prints) == len(fills)
+    assert sum(float(row["size"]) for row in prints) == pytest.approx(sum(float(row["size"]) for row in fills))
+
+
+async def test_a_connection_on_which_nothing_is_said_is_closed(sandbox):
+    exchange = sandbox._exchanges["/okx"]
+    async with socket(sandbox) as ws:
+        await ws.send("ping")
+        assert await ws.recv() == "pong"
+        now_s = asyncio.get_running_loop().time()
+        exchange.tick(now_s + 29.0)
+        await ws.send("ping")
+        assert await ws.recv() == "pong"
+        exchange.tick(now_s + 31.0)
+        with pytest.raises(ConnectionClosed) as closed:
+            await ws.recv()
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4004
+
+
+async def test_a_quiet_book_is_kept_alive(sandbox, http):
+    """About every 60 s without change: no levels, prevSeqId == seqId == the last one."""
+    async with socket(sandbox) as ws:
+        await say(ws, "subscribe", {"channel": "books", "instId": SWAP})
+        await pushed(ws, "books")
+        await http.post("/control/pause")
+        last = (await http.get("/control/book?venue=okx&symbol=BTC-USDT-PERP")).json()["sequence"]
+        driver = sandbox._driver
+        assert isinstance(driver, Live)
+        for happenings in driver._simulation.advance(driver._simulation.now_ns + 61_000_000_000, quiet=True):
+            sandbox._exchanges["/okx"].happened(happenings, driver._simulation.now_ns // 1_000_000)
+        row = (await pushed(ws, "books"))["data"][0]
+        while row["asks"] or row["bids"]:
+            row = (await pushed(ws, "books"))["data"][0]
+        assert row["prevSeqId"] == row["seqId"] == last
 
 
 async def test_rest_shapes_pages_and_errors(http):
