@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, get_args
 from urllib.parse import quote
 
 from msgspec import Raw, Struct, convert, field, json
@@ -46,7 +46,14 @@ class BinanceUsdm(Venue):
             rest_url: scheme and host.
             trade_channel: `aggTrade`, `trade`, or `first`, for recordings only.
             depth_speed: the suffix of the depth stream.
+
+        Raises:
+            ValueError: an unknown trade channel.
         """
+        if trade_channel not in get_args(TradeChannel):
+            raise ValueError(
+                f"binance-usdm: trade channel {trade_channel!r}: one of {', '.join(get_args(TradeChannel))}"
+            )
         self._ws_url = ws_url.rstrip("/")
         self._rest_url = rest_url.rstrip("/")
         self._trade_channel: TradeChannel = trade_channel

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import quote
 
 from msgspec import Raw, Struct, convert, field, json
@@ -42,8 +42,16 @@ class Okx(Venue):
     name = VENUE
     heartbeat = Heartbeat(ping=b"ping", idle_s=15, dead_s=25)
 
-    def __init__(self, *, ws_url: str = WS_URL, rest_url: str = REST_URL) -> None:
-        """Take other addresses for a region, a demo or a sandbox."""
+    def __init__(
+        self, *, ws_url: str = WS_URL, rest_url: str = REST_URL, trade_channel: Literal["trades"] = "trades"
+    ) -> None:
+        """Take other addresses for a region, a demo or a sandbox.
+
+        Raises:
+            ValueError: another trade channel; `trades-all` is on another path and would count volume twice.
+        """
+        if trade_channel != "trades":
+            raise ValueError(f"okx: trade channel {trade_channel!r}: only trades")
         self._ws_url = ws_url.rstrip("/")
         self._rest_url = rest_url.rstrip("/")
 

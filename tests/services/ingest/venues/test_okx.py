@@ -215,3 +215,10 @@ def test_the_recorded_catalogue_agrees_with_the_names(recordings: Path) -> None:
         assert one.inverse == (rows[native]["ctType"] == "inverse")
     assert found["BTC-USD-220527"].symbol == "BTC-USD-20220527"
     assert (found["UNI-USD-SWAP"].symbol, found["UNI-USD-SWAP"].contract_size) == ("UNI-USD-PERP", 10.0)
+
+
+def test_another_trade_channel_is_refused() -> None:
+    with pytest.raises(ValueError, match="only trades"):
+        VENUES["okx"](trade_channel="trades-all")
+    with pytest.raises(ValueError, match="one of aggTrade, trade, first"):
+        VENUES["binance-usdm"](trade_channel="trades")
