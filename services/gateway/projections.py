@@ -210,7 +210,7 @@ class Live:
                 event_time=rfc3339(event.event_ns),
                 seen_ns=seen_ns,
             )
-            self._book_shown_ns[key] = seen_ns
+            self._book_shown_ns[key] = seen_ns if ladder.in_sync else 0  # a book that is whole again does not wait
             self._due_books.discard(key)
 
     def _sight(self, key: tuple[str, str, str], origin: Origin, event_ns: int, seen_ns: int) -> None:
