@@ -11,7 +11,7 @@ import msgspec
 
 _COLOURS: Final = (36, 32, 35, 33, 34, 96, 92, 95, 93, 94)
 _LEVELS: Final = {"debug": 90, "info": 0, "warning": 33, "error": 31, "critical": 31}
-_SKIPPED: Final = frozenset({"time", "level", "service", "logger", "message", "exception"})
+_SKIPPED: Final = frozenset({"time", "level", "service", "logger", "message"})
 _TROUBLE: Final = ("ERROR", "FATAL", "PANIC", "Fatal error")
 _WIDTH: Final = 19
 _KEEP_BYTES: Final = 16 << 20
@@ -33,8 +33,10 @@ def understand(raw: str, now: str) -> Line:
         except msgspec.DecodeError:
             fields = {}
         if "message" in fields:
-            facts = "".join(f" {key}={_short(value)}" for key, value in fields.items() if key not in _SKIPPED)
-            trouble = "".join(f"\n    {line}" for line in str(fields.get("exception") or "").splitlines())
+            long = {key: str(value) for key, value in fields.items() if key not in _SKIPPED and "\n" in str(value)}
+            short = [key for key in fields if key not in _SKIPPED and key not in long]
+            facts = "".join(f" {key}={_short(fields[key])}" for key in short)
+            trouble = "".join(f"\n    {line}" for text in long.values() for line in text.splitlines())
             stamp = str(fields.get("time", ""))[11:23].replace(",", ".") or now
             return Line(stamp, str(fields.get("level", "info")).lower(), f"{fields['message']}{facts}{trouble}")
     return Line(now, "info", raw)

@@ -23,6 +23,7 @@ RESTART_EXIT_CODE: Final = 75
 """A service's own wish, see libs/common/runtime/process.py, which is too heavy to import here."""
 _CONFIGURATION: Final = 3
 _POLL_S: Final = 0.05
+_ECHO_S: Final = 0.5
 
 
 class Stopped(CsxError):
@@ -69,6 +70,7 @@ class Supervisor:
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(units)), thread_name_prefix="start")
         self._wake = Event()
         self._orders = 0
+        self._ordered_s = 0.0
 
     @property
     def restarts(self) -> dict[str, int]:
@@ -81,7 +83,12 @@ class Supervisor:
         return all(life.serving for life in self._lives.values())
 
     def order_stop(self) -> None:
-        """Ask for the end; the second order kills. Safe in a signal handler."""
+        """Ask for the end; a second order half a second later kills. Safe in a signal handler."""
+        now_s = time.monotonic()
+        if not self._orders:
+            self._ordered_s = now_s
+        elif now_s - self._ordered_s < _ECHO_S:
+            return  # one order may come twice, to this process and to its group
         self._orders += 1
         self._wake.set()
         if self._orders > 1:

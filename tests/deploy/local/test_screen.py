@@ -27,7 +27,7 @@ def test_a_structured_line_becomes_a_sentence_with_its_facts():
 
 
 def test_an_exception_stands_below_its_line():
-    line = understand('{"message":"broke","exception":"Traceback\\nValueError: x"}', "now")
+    line = understand('{"message":"broke","error":"Traceback\\nValueError: x"}', "now")
     assert line.text == "broke\n    Traceback\n    ValueError: x"
 
 
