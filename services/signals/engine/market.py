@@ -27,7 +27,7 @@ from services.signals.engine.candles import Candles, Forming
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
 from services.signals.engine.layers import BAR_LAYERS, TICK_LAYERS, TickState
-from services.signals.engine.layers.layer import Opinion, abstain
+from services.signals.engine.layers.layer import Opinion, abstain, belated
 from services.signals.engine.minutes import Frozen, Minutes
 from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.seen import Seen
@@ -232,12 +232,18 @@ class Market(Struct):
         config: EngineConfig,
         outputs: list[Output],
     ) -> None:
-        values = frame.at(bar.close_ns)
+        known_ns = bar.close_ns
+        values = frame.at(known_ns)
+        if values is None:
+            known_ns -= bar.timeframe.ns
+            values = frame.at(known_ns)
         readings = [self._reading(name, opinion, bar.close_ns) for name, opinion in frozen.opinions]
         for layer in BAR_LAYERS:
             opinion = abstain("incomplete_bar") if values is None else layer.read(values, frame.indicators.bars)
             if opinion.facts.get("cause") == "warming_up" and frame.broken:
                 opinion = abstain("history_hole", {"bars": frame.indicators.bars})
+            if known_ns < bar.close_ns and opinion.confidence:
+                opinion = belated(opinion)
             readings.append(self._reading(layer.name, opinion, bar.close_ns, bar.timeframe))
             outputs.append(readings[-1])
         moment = Moment(
@@ -249,17 +255,17 @@ class Market(Struct):
             known_at_ns=cause.event_ns,
             price=bar.close,
             readings=readings,
-            bars=frame.history.run(bar.close_ns, config.swing_lookback) if values else (),
+            bars=frame.history.run(known_ns, config.swing_lookback) if values else (),
             atr=values.atr_14 if values else None,
             inputs={
                 "last_trade_id": frozen.trade_id,
                 "book_sequence": str(frozen.book_sequence) if frozen.book_sequence >= 0 else "",
                 "bars": str(frame.indicators.bars if values else 0),
-                "bar_source": self._source(frame, bar),
+                "bar_source": self._source(frame, known_ns),
             },
         )
         outputs.append(form_signal(moment, config))
 
-    def _source(self, frame: Frame, bar: Forming) -> str:
-        used = frame.history.get(bar.open_ns)
-        return Source.TRADES.value if used is None else used.source.value
+    def _source(self, frame: Frame, close_ns: int) -> str:
+        used = frame.history.get(close_ns - frame.history.timeframe.ns)
+        return "" if used is None else used.source.value

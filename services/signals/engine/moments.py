@@ -24,7 +24,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     price: float
     readings: Sequence[LayerReading]
     bars: Sequence[Bar]
-    """The unbroken history that ends with this bar; empty when the bar is incomplete."""
+    """The unbroken history that ends with this bar, or with the one before it when this one is incomplete."""
     atr: float | None
     inputs: dict[str, str]
 
@@ -73,5 +73,13 @@ def _plan(direction: Direction, moment: Moment, config: EngineConfig) -> tuple[P
     """Return (plan, None), or (None, cause): a direction that cannot be planned is not said."""
     if moment.atr is None or moment.atr <= 0 or not moment.bars:
         return None, "no_plan: the average true range is not known"
-    plan = draw_plan(direction, moment.price, moment.bars, moment.atr, timeframe=moment.timeframe, config=config)
+    plan = draw_plan(
+        direction,
+        moment.price,
+        moment.bars,
+        moment.atr,
+        as_of_ns=moment.as_of_ns,
+        timeframe=moment.timeframe,
+        config=config,
+    )
     return plan, None if plan else "no_plan: a level would lie below zero"

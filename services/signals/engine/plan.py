@@ -31,10 +31,11 @@ def draw_plan(
     bars: Sequence[Bar],
     atr: float,
     *,
+    as_of_ns: int,
     timeframe: Timeframe,
     config: EngineConfig,
 ) -> Plan | None:
-    """Return the plan at `price`, the close of the last of `bars`; None when a level would not be a price above zero.
+    """Return the plan at `price`, after closed `bars`; None when a level would not be a price above zero.
 
     The stop lies behind the newest standing swing that is neither too near nor too far, else at a multiple of the ATR.
     Targets are multiples of the distance to the stop.
@@ -63,7 +64,7 @@ def draw_plan(
             Target(price=target, reward_to_risk=net_reward_to_risk(abs(target - price), risk, cost))
             for target in prices
         ),
-        expires_ns=bars[-1].open_ns + timeframe.ns * (1 + config.expiry_bars),
+        expires_ns=as_of_ns + timeframe.ns * config.expiry_bars,
         invalidation=_invalidation(direction, timeframe, doubt, from_swing=swing is not None),
         stop_basis="atr" if swing is None else "structure",
         atr=atr,

@@ -24,6 +24,11 @@ def abstain(cause: str, facts: dict[str, Fact] | None = None) -> Opinion:
     return Opinion(0.0, 0.0, {"cause": cause, **(facts or {})})
 
 
+def belated(opinion: Opinion) -> Opinion:
+    """Return an opinion of one bar ago as what it is worth now: half as sure, and marked."""
+    return Opinion(opinion.score, opinion.confidence / 2, {**opinion.facts, "bars_behind": 1})
+
+
 class TickLayer(Struct):
     """A layer that listens to the tape or the book. Its fields are its whole memory, and are dumped with the engine."""
 

@@ -26,7 +26,9 @@ SWING = bars([(101, 99.5, 100), (101, 99, 100), (100, 98, 99), (100, 98.5, 99.5)
 
 
 def plan(direction, plan_bars, atr, config=CONFIG):
-    return draw_plan(direction, plan_bars[-1].close, plan_bars, atr, timeframe=Timeframe.M1, config=config)
+    return draw_plan(
+        direction, plan_bars[-1].close, plan_bars, atr, as_of_ns=6 * 60 * 10**9, timeframe=Timeframe.M1, config=config
+    )
 
 
 def test_golden_vector_of_the_break_even_hit_rate():
@@ -43,7 +45,7 @@ def test_the_stop_lies_behind_a_standing_swing():
     cost = 2 * 0.0005 * 100
     assert drawn.targets[1].reward_to_risk == pytest.approx((4.2 - cost) / (2.1 + cost))
     assert drawn.break_even_hit_rate == pytest.approx((2.1 + cost) / 4.2)
-    assert drawn.expires_ns == 5 * 60 * 10**9 + 13 * 60 * 10**9
+    assert drawn.expires_ns == 18 * 60 * 10**9
     assert drawn.invalidation == "A 1m close below the swing low at 98 proves the idea wrong."
 
 
