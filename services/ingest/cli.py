@@ -76,4 +76,5 @@ def _sentence(counts: Summary) -> str:
         f"{counts.gaps} gaps, {counts.books_crossed} crossed, "
         f"checksums {counts.checksums['verified']} right {counts.checksums['failed']} wrong, "
         f"books in sync: {', '.join(counts.books_in_sync) or 'none'}; rejects: {rejects}"
+        + (f"; nothing of {', '.join(counts.absent)}" if counts.absent else "")
     )

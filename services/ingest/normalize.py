@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-from libs.common.events import Gap, MarketEvent, Origin, Trade
+from libs.common.events import BookDelta, BookSnapshot, Gap, Liquidation, MarketEvent, Origin, Trade
 from libs.common.events.symbols import SymbolError, parse
 from libs.common.runtime.errors import InputError
 from services.ingest.names import NAMES, NamedInstruments
@@ -25,6 +25,7 @@ from services.ingest.venues.venue import (
     Rejected,
     Session,
     SnapshotWanted,
+    Stream,
     Venue,
 )
 
@@ -37,6 +38,12 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
 """Venues as recordings want them: whichever trade channel was recorded."""
 LOGGED_REJECTS: Final = 10
 """Of each reason; the rest are only counted."""
+_STREAMS: Final[dict[type, Stream]] = {
+    Trade: Stream.TRADES,
+    BookSnapshot: Stream.BOOKS,
+    BookDelta: Stream.BOOKS,
+    Liquidation: Stream.LIQUIDATIONS,
+}
 _CATALOGUE: Final = re.compile(r"/(?:public/instruments|exchangeInfo)\b")
 _CRYPTOFEED: Final = re.compile(r"(?P<stem>.+?)(?P<part>\.ws\.\d+|\.http\.\d+)?\.\d+(?:\.gz|\.zst)?")
 
@@ -61,6 +68,8 @@ class Summary(Struct, kw_only=True):
     gaps_recovered: int = 0
     checksums: dict[str, int]
     books_crossed: int = 0
+    absent: list[str]
+    """Symbols that were asked for and never seen."""
     books_in_sync: list[str]
     """Books that the recording leaves in sync."""
     stale: int = 0
@@ -96,6 +105,7 @@ class Normalizer:
         self._wants: dict[str, Session] = {}
         self._seen: dict[str, None] = {}
         self._finished: list[Checks] = []
+        self._heard: dict[str, dict[tuple[str, Stream], int]] = {}
         self._kinds: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._sides: Counter[str] = Counter()
@@ -123,7 +133,10 @@ class Normalizer:
         """Yield the events of all files, in order."""
         for frame in _played(self._files):
             self._kinds[frame.kind.value] += 1
-            yield from self._sorted(self._items(frame))
+            for event in self._sorted(self._items(frame)):
+                if stream := _STREAMS.get(type(event)):
+                    self._heard.setdefault(frame.connection, {})[event.symbol, stream] = event.event_ns
+                yield event
 
     def summary(self) -> Summary:
         """Return the counts up to now."""
@@ -147,6 +160,7 @@ class Normalizer:
             gaps_recovered=self._gaps[True],
             checksums={"verified": total("checksums_verified"), "failed": total("checksums_failed")},
             books_crossed=total("books_crossed"),
+            absent=sorted(set(self._plan.symbols) - self._seen.keys()),
             books_in_sync=sorted(
                 symbol for symbol in self._seen if any(one.book(symbol) for one in self._sessions.values())
             ),
@@ -167,8 +181,28 @@ class Normalizer:
             case FrameKind.ANSWER:
                 return self._answer(frame)
             case FrameKind.CONNECTED if frame.connection in self._sessions:
-                self._finished.append(self._sessions.pop(frame.connection).checks)  # its books died with it
+                return self._reconnect(frame)
         return []
+
+    def _reconnect(self, frame: Frame) -> list[Item]:
+        """End a connection's session, and its books with it; say that everything it brought has a hole now."""
+        ended = self._sessions.pop(frame.connection)
+        self._finished.append(ended.checks)
+        self._wants = {symbol: session for symbol, session in self._wants.items() if session is not ended}
+        return [
+            Gap(
+                venue=self._venue.name,
+                symbol=symbol,
+                event_ns=max(frame.received_ns, last_ns),
+                received_ns=frame.received_ns,
+                origin=Origin.RECORDED,
+                stream=stream.value,
+                from_ns=last_ns,
+                to_ns=last_ns,
+                cause="disconnect",
+            )
+            for (symbol, stream), last_ns in self._heard.pop(frame.connection, {}).items()
+        ]
 
     def _session(self, connection: str) -> Session:
         found = self._sessions.get(connection)

@@ -194,6 +194,8 @@ class _Listing(Struct):
     face_asset: str = field(name="ctValCcy", default="")
     contract: str = field(name="ctType", default="")
     settled_in: str = field(name="settleCcy", default="")
+    family: str = field(name="instFamily", default="")
+    underlying: str = field(name="uly", default="")
     rule: str = field(name="ruleType", default="")
     category: str = field(name="instCategory", default="")
     expires: str = field(name="expTime", default="")
@@ -226,8 +228,9 @@ def _instrument(listing: _Listing) -> Instrument | None:
         kind = _contract(listing)
         face = _positive(listing.face) * _positive(listing.multiplier or "1")
     inverse = listing.contract == "inverse"
-    if kind.inverse != inverse:
-        return None  # linear on dollars: no canonical symbol tells it from the inverse contract
+    family = listing.family or listing.underlying or f"{kind.base}-{kind.quote}"
+    if kind.inverse != inverse or family != f"{kind.base}-{kind.quote}":
+        return None  # such as linear on dollars: no canonical symbol tells it from its namesake
     return Instrument(
         symbol=str(kind),
         native=listing.native,

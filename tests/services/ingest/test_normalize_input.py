@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from libs.common.bus.codec import decode
-from libs.common.events import Trade
+from libs.common.events import BookSnapshot, Gap, Trade
 from services.ingest.cli import app
 from services.ingest.normalize import LOGGED_REJECTS, Normalizer
 
@@ -110,18 +110,29 @@ def test_answers_that_are_no_books_are_passed_over_and_broken_catalogues_rejecte
     assert summary.rejects == {"error_frame": 1, "unexpected": 1}
 
 
-def test_a_book_dies_with_its_connection(tmp_path) -> None:
+def test_a_reconnection_ends_the_books_and_is_a_hole_in_everything(tmp_path) -> None:
     lines = [
         "wss://x.y/ws <-> 1700000000.5",
         f"1700000001.5: {_depth(10, 16)}",
+        f"1700000001.6: {_trade(1)}",
         'https://x.y/fapi/v1/depth?symbol=BTCUSDT -> 1700000002.5: {"lastUpdateId":15,"bids":[],"asks":[]}',
         "wss://x.y/ws <-> 1700000003.5",
         f"1700000004.5: {_depth(16, 20)}",
     ]
     events, summary = _summary(tmp_path, *lines, name="r.ws.1.0")
-    assert len(events) == 1
-    assert summary.books_in_sync == []
+    assert [type(event) for event in events] == [Trade, BookSnapshot, Gap, Gap]
+    assert [(gap.stream, gap.cause, gap.from_ns, gap.event_ns) for gap in events[2:]] == [
+        ("trades", "disconnect", 1_700_000_000_101_000_000, 1_700_000_003_500_000_000),
+        ("books", "disconnect", 1_700_000_000_123_000_000, 1_700_000_003_500_000_000),
+    ]
+    assert (summary.gaps, summary.books_in_sync) == (2, [])
     assert summary.asked == {"SnapshotWanted": 2}
+
+
+def test_a_symbol_that_is_not_in_the_file_is_named(tmp_path) -> None:
+    result = _invoke("--venue", "binance-usdm", "--symbols", "X-USDT-PERP,BTC-USDT-PERP", _file(tmp_path, _trade(1)))
+    assert result.exit_code == 0
+    assert "nothing of X-USDT-PERP" in result.stderr
 
 
 def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path) -> None:

@@ -38,6 +38,8 @@ SWAP = {
     "state": "live",
     "tickSz": "0.1",
     "lotSz": "0.1",
+    "instFamily": "BTC-USDT",
+    "uly": "BTC-USDT",
     "ruleType": "normal",
     "instCategory": "1",
 }
@@ -45,6 +47,8 @@ INVERSE = SWAP | {
     "instId": "BTC-USD-SWAP",
     "ctVal": "100",
     "ctValCcy": "USD",
+    "instFamily": "BTC-USD",
+    "uly": "BTC-USD",
     "ctType": "inverse",
     "settleCcy": "BTC",
     "lotSz": "1",
@@ -85,6 +89,7 @@ def test_the_multiplier_counts() -> None:
         SWAP | {"ctVal": ""},
         SWAP | {"tickSz": ""},
         SWAP | {"settleCcy": "USD"},  # linear on dollars has no canonical symbol
+        SWAP | {"instFamily": "BTC-USD_UM"},  # settled in the same coin as its namesake
         FUTURE | {"expTime": ""},
         SPOT | {"baseCcy": ""},
         {"instId": "BTC-USDT"},
@@ -121,7 +126,10 @@ def test_urls_follow_their_bases() -> None:
 
 
 def test_subscriptions_stay_within_the_venues_limits() -> None:
-    rows = [SWAP | {"instId": f"C{number}-USDT-SWAP", "ctValCcy": f"C{number}"} for number in range(60)]
+    rows = [
+        SWAP | {"instId": f"C{number}-USDT-SWAP", "ctValCcy": f"C{number}", "instFamily": ""} | {"uly": ""}
+        for number in range(60)
+    ]
     found = _catalogue(*rows)
     plans = Okx().plan(list(found.values()), list(Stream))
     assert [len(plan.symbols) for plan in plans] == [25, 25, 10]
