@@ -1,8 +1,29 @@
-"""Running averages and spreads, one value in, one value out, None until warm."""
+"""Running sums, averages and spreads: one value in, one value out, None until warm."""
 
 from math import sqrt
 
 from msgspec import Struct, field
+
+
+class Sum(Struct, array_like=True):
+    """A sum that keeps what rounding takes away (Neumaier): thousands of sizes add up to the venue's own volume."""
+
+    total: float = 0.0
+    lost: float = 0.0
+
+    def add(self, x: float) -> None:
+        """Take the next value."""
+        total = self.total + x
+        if abs(self.total) >= abs(x):
+            self.lost += (self.total - total) + x
+        else:
+            self.lost += (x - total) + self.total
+        self.total = total
+
+    @property
+    def value(self) -> float:
+        """The sum so far."""
+        return self.total + self.lost
 
 
 class Ema(Struct):

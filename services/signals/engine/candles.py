@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from libs.common.events import MINUTE_NS, Candle, Gap, MarketEvent, Origin, Side, Source, Timeframe, Trade
+from services.signals.engine.averages import Sum
 from services.signals.engine.holes import Holes
 
 _HIGHER: Final = tuple(timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1)
@@ -21,8 +22,8 @@ class Forming(Struct):
     high: float
     low: float
     close: float
-    volume: float = 0.0
-    taker_buy_volume: float = 0.0
+    bought: Sum = field(default_factory=Sum)
+    traded: Sum = field(default_factory=Sum)
     trades: int = 0
     first_ns: int = 0
     last_ns: int = 0
@@ -32,6 +33,16 @@ class Forming(Struct):
     def close_ns(self) -> int:
         """End of the bar, exclusive."""
         return self.open_ns + self.timeframe.ns
+
+    @property
+    def volume(self) -> float:
+        """Base units traded so far."""
+        return self.traded.value
+
+    @property
+    def taker_buy_volume(self) -> float:
+        """Base units bought by takers so far."""
+        return self.bought.value
 
     def add(self, trade: Trade) -> None:
         """Take one trade; equal times keep the order of arrival."""
@@ -48,17 +59,17 @@ class Forming(Struct):
         elif price < self.low:
             self.low = price
         self.trades += 1
-        self.volume += trade.size
+        self.traded.add(trade.size)
         if trade.side is Side.BUY:
-            self.taker_buy_volume += trade.size
+            self.bought.add(trade.size)
 
     def extend(self, bar: "Forming") -> None:
         """Take the next closed lower bar: volumes are summed bar by bar, in order of time."""
         self.high = max(self.high, bar.high)
         self.low = min(self.low, bar.low)
         self.close = bar.close
-        self.volume += bar.volume
-        self.taker_buy_volume += bar.taker_buy_volume
+        self.traded.add(bar.volume)
+        self.bought.add(bar.taker_buy_volume)
         self.trades += bar.trades
         self.complete = self.complete and bar.complete
 

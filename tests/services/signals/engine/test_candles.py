@@ -181,3 +181,9 @@ def test_a_trade_of_the_minute_before_the_first_one_is_late():
     engine = Engine()
     assert candles([trade(65), trade(50)], engine) == []
     assert engine.counts() == {"trades_late": 1}
+
+
+def test_volumes_do_not_drift():
+    """Ten thousand times 0.1 is a thousand, and not 1000.0000000001588."""
+    (bar,) = candles([*(trade(n / 200, size=0.1, trade_id=f"d{n}") for n in range(10_000)), trade(60)])
+    assert (bar.volume, bar.taker_buy_volume) == (1000.0, 1000.0)
