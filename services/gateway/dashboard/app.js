@@ -22,6 +22,8 @@ function make(tag, attributes = {}, ...children) {
   return node;
 }
 
+const fill = (node, ...children) => node.replaceChildren(...children.filter((child) => child !== null));
+
 // --- how numbers read
 
 function decimals(price) { return price >= 10000 ? 1 : price >= 100 ? 2 : price >= 1 ? 4 : 6; }
@@ -42,6 +44,7 @@ function formatAge(seconds) {
 const ageOf = (seenNs) => Math.max(0, (Date.now() - seenNs / 1e6) / 1000);
 const tone = (value) => (value > 0 ? "up" : value < 0 ? "down" : "muted");
 const arrow = (direction) => ({ long: "▲ ", short: "▼ ", neutral: "◆ " })[direction] ?? "";
+const judged = (decision) => ({ publish: "published", withhold: "withheld" })[decision] ?? words(decision);
 const toneOf = (direction) => ({ long: "up", short: "down" })[direction] ?? "muted";
 
 // --- small pictures
@@ -198,7 +201,7 @@ function showSignals() {
     make("td", {}, signal.timeframe),
     make("td", {}, make("button", { class: toneOf(signal.direction), onclick: () => showEvidence(signal.signal_id), "aria-label": `Evidence of ${signal.direction} ${signal.timeframe}` }, `${arrow(signal.direction)}${signal.abstained ? "abstained" : words(signal.label)}`)),
     make("td", { class: `number ${tone(signal.score)}` }, formatScore(signal.score)),
-    make("td", { class: "muted" }, signal.decision ? `${words(signal.decision)} · ${signal.judge}` : "not yet"))));
+    make("td", { class: "muted" }, signal.decision ? `${judged(signal.decision)} · ${signal.judge}` : "not yet"))));
   showSignal(all.find((signal) => !signal.abstained && signal.direction !== "neutral") ?? all[0]);
 }
 
@@ -206,7 +209,7 @@ function showSignal(signal) {
   const body = $("signal-body");
   if (!signal) { body.replaceChildren(make("p", { class: "empty" }, "No signal yet: the first bar has to close.")); return; }
   const plan = signal.plan;
-  body.replaceChildren(
+  fill(body,
     make("div", { class: "head" },
       make("span", { class: `direction ${toneOf(signal.direction)}` }, `${arrow(signal.direction)}${signal.direction}`),
       make("span", { class: "chip" }, words(signal.label)),
@@ -218,7 +221,7 @@ function showSignal(signal) {
     signal.abstained ? make("p", {}, `Abstains: ${words(signal.abstained)}`) : null,
     plan ? facts([["Entry", `${formatPrice(plan.entry_low)} – ${formatPrice(plan.entry_high)}`], ["Stop", formatPrice(plan.stop), "down"], ...plan.targets.map((target, index) => [`Target ${index + 1}`, `${formatPrice(target.price)} · ${target.reward_to_risk.toFixed(1)} R`, "up"])]) : null,
     plan ? make("p", { class: "muted small" }, plan.invalidation) : null,
-    make("p", { class: "muted small" }, signal.decision ? `${words(signal.decision)} by ${signal.judge}: ${signal.rationale}` : "not judged yet"),
+    make("p", { class: "muted small" }, signal.decision ? `${judged(signal.decision)} by ${signal.judge}: ${signal.rationale}` : "not judged yet"),
     make("p", { class: "muted id" }, signal.signal_id),
     make("button", { class: "wide", "data-testid": "show-evidence", onclick: () => showEvidence(signal.signal_id) }, "Show the evidence"));
 }
@@ -267,6 +270,7 @@ function tick() {
   const age = ageOf(state.price.seen_ns), stale = age > (state.health?.stale_after_s ?? 15);
   $("price-age").textContent = `${formatAge(age)}${stale ? " · stale" : ""}`;
   $("price-age").className = stale ? "down" : "";
+  if (linkState === "live") showLink(stale ? "stale" : "live");
   const shown = document.querySelector("#signal-body .signal-age"), signal = newest().find((one) => !one.abstained && one.direction !== "neutral") ?? newest()[0];
   if (shown && signal) shown.textContent = formatAge(ageOf(signal.seen_ns));
 }
@@ -276,8 +280,15 @@ function tick() {
 const fromAddress = new URLSearchParams(location.hash.slice(1)).get("key");
 if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.replaceState(null, "", location.pathname); }
 
+let linkState = "connecting";
+function showLink(name) {
+  if ($("link").dataset.state === name && $("link").textContent === name) return;
+  $("link").dataset.state = name;
+  $("link").textContent = name;
+}
+
 const link = new Link(sessionStorage.getItem("csx.key") ?? "", {
-  onState: (name) => { $("link").dataset.state = name; $("link").textContent = name; },
+  onState: (name) => { linkState = name; showLink(name); },
   onReady: () => { link.say({ op: "subscribe", channel: "health" }); if (state.market) choose(state.market, true); else loadMarkets().catch(complain); },
   onMessage: hear,
 });

@@ -26,7 +26,7 @@ export function drawCandles(canvas, bars, format, formatTime) {
     pen.beginPath(); pen.moveTo(0, at); pen.lineTo(width - RIGHT, at); pen.stroke();
     pen.fillStyle = colour("--muted");
     pen.textAlign = "left";
-    pen.fillText(format(price), width - RIGHT + 8, at);
+    if (Math.abs(at - y(shown[shown.length - 1].close)) > 16) pen.fillText(format(price), width - RIGHT + 8, at);
   }
   const every = Math.ceil(86 / step);
   shown.forEach((bar, index) => {
