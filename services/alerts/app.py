@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import asyncpg
+from aiokafka.errors import KafkaError
 
 from libs.common.bus import topics
 from libs.common.bus.admin import ensure_topics
@@ -63,9 +64,10 @@ class Intake:
         deadline_s = monotonic_s() + within_s
         while monotonic_s() < deadline_s:
             owned = self._rule_changes.owned
-            if owned and await self._rule_changes.caught_up() == owned:
-                await self._rule_changes.between_batches(_nothing)  # the last batch is stored too
-                break
+            with contextlib.suppress(KafkaError):  # the partitions may move between the two questions
+                if owned and await self._rule_changes.caught_up() == owned:
+                    await self._rule_changes.between_batches(_nothing)  # the last batch is stored too
+                    break
             await asyncio.sleep(0.05)
         else:
             log.info("no rules to read here: another process has them")

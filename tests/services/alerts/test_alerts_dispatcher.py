@@ -12,7 +12,7 @@ from deploy.local.sandbox.telegram_faults import Action, Fault, Pattern
 from libs.common.events import Severity
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
-from services.alerts.channels.channel import Channel
+from services.alerts.channels.channel import Ambiguous, Channel, Message, Outcome, Refused, Sent
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.limiter import Limiter
 from services.alerts.outbox import Outbox
@@ -257,3 +257,81 @@ async def test_outages_of_the_store_only_delay(outbox, pool, fake, telegram, mak
         await until(in_state(pool, "a", "delivered"))
     for task in beside:
         task.cancel()
+
+
+class Odd(Channel):
+    """A way to reach people that behaves as the test says."""
+
+    def __init__(self, behave: Callable[[Message], Awaitable[Outcome]]) -> None:
+        self._behave = behave
+        self.sent: list[str] = []
+
+    async def start(self) -> None:
+        return
+
+    async def stop(self) -> None:
+        return
+
+    async def send(self, message: Message) -> Outcome:
+        self.sent.append(message.text)
+        return await self._behave(message)
+
+    async def fault(self) -> str | None:
+        return None
+
+
+async def test_a_channel_that_never_answers_is_given_up_before_the_lease_ends(outbox, pool, make_entry):
+    async def never(_message):
+        await asyncio.Event().wait()
+
+    channel = Odd(never)
+    async with sending(outbox, {"telegram": channel}, lease_s=0.6):
+        await outbox.enqueue([make_entry("a", severity=Severity.INFO)], now_ns())
+        row = await until(in_state(pool, "a", "ambiguous", waiting=False))
+    assert row["reason"] == "no answer within 0.3 s"
+    assert channel.sent == ["a"]
+
+
+async def test_a_channel_that_breaks_leaves_the_lease_to_decide(outbox, pool, make_entry):
+    async def broken(message):
+        if "(possible repeat)" in message.text:
+            return Sent("5")
+        raise ZeroDivisionError
+
+    channel = Odd(broken)
+    async with sending(outbox, {"telegram": channel}, lease_s=0.5):
+        await outbox.enqueue([make_entry("a")], now_ns())
+        row = await until(in_state(pool, "a", "delivered"))
+    assert channel.sent == ["a", "(possible repeat)\na"]
+    assert row["message_id"] == "5"
+
+
+async def test_an_outcome_is_recorded_through_an_outage_of_the_store(outbox, pool, make_entry):
+    async def send(_message):
+        await pool.execute("ALTER TABLE alerts.outbox RENAME TO away")
+        return Sent("5")
+
+    channel = Odd(send)
+    before = metrics.STORE_FAULTS.labels("settle")._value.get()
+
+    async def noticed():
+        return metrics.STORE_FAULTS.labels("settle")._value.get() > before
+
+    async with sending(outbox, {"telegram": channel}):
+        await outbox.enqueue([make_entry("a")], now_ns())
+        await until(noticed)
+        await pool.execute("ALTER TABLE alerts.away RENAME TO outbox")
+        row = await until(in_state(pool, "a", "delivered"))
+    assert (row["message_id"], channel.sent) == ("5", ["a"])
+
+
+async def test_a_repeat_that_is_refused_stays_ambiguous(outbox, pool, make_entry):
+    async def refuse(message):
+        if "(possible repeat)" in message.text:
+            return Refused("Forbidden: bot was blocked by the user", permanent=True)
+        return Ambiguous("reset")
+
+    async with sending(outbox, {"telegram": Odd(refuse)}):
+        await outbox.enqueue([make_entry("a")], now_ns())
+        row = await until(in_state(pool, "a", "ambiguous", waiting=False))
+    assert row["reason"] == "Forbidden: bot was blocked by the user"
