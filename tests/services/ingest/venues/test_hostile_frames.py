@@ -98,13 +98,14 @@ def _play(venue, frames) -> None:
 
 
 @pytest.mark.parametrize("venue", list(GOOD))
+@settings(deadline=None)
 @given(frames=st.lists(st.binary(max_size=200), max_size=5))
 def test_random_bytes(venue, frames) -> None:
     _play(venue, frames)
 
 
 @pytest.mark.parametrize("venue", list(GOOD))
-@settings(max_examples=400)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_good_frames_with_a_foreign_value(venue, data) -> None:
     frames = []
@@ -116,6 +117,7 @@ def test_good_frames_with_a_foreign_value(venue, data) -> None:
 
 
 @pytest.mark.parametrize("venue", list(GOOD))
+@settings(deadline=None)
 @given(data=st.data())
 def test_good_frames_with_damaged_bytes(venue, data) -> None:
     frame = bytearray(json.dumps(data.draw(st.sampled_from(GOOD[venue]))).encode())
