@@ -14,7 +14,7 @@ from deploy.local.sandbox.listings import BINANCE_USDM, OKX, Listing
 from libs.common.runtime.errors import InputError
 from services.ingest.recordings import Frame, FrameKind, read
 
-_WRAPPED: Final = re.compile(rb'\{"stream":"([^"]+)","data":')
+_WRAPPED: Final = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"]+)"\s*,\s*"data"\s*:\s*')
 _LINEAR: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|BUSD)")
 _ASKED: Final = re.compile(r"[?&]symbol=([A-Z0-9]+)")
 _STREAMS: Final = {

@@ -112,6 +112,33 @@ async def test_rest_shapes_weights_and_errors(http):
     assert float((await http.get(f"{FAPI}/openInterest", params={"symbol": "BTCUSDT"})).json()["openInterest"]) > 0
 
 
+async def test_pages_by_time_and_by_id(http):
+    where = {"symbol": "BTCUSDT"}
+    async with asyncio.timeout(20):
+        while len(rows := (await http.get(f"{FAPI}/aggTrades", params=where | {"limit": 30})).json()) < 30:
+            pass
+    await http.post("/control/pause")
+    middle = rows[10]
+    page = (await http.get(f"{FAPI}/aggTrades", params=where | {"fromId": middle["a"], "limit": 3})).json()
+    assert page == rows[10:13]
+    window = where | {"startTime": middle["T"], "endTime": rows[20]["T"], "limit": 1000}
+    page = (await http.get(f"{FAPI}/aggTrades", params=window)).json()
+    assert page[0]["T"] == middle["T"]
+    assert {row["a"] for row in rows[11:20]} <= {row["a"] for row in page}
+    bars = (await http.get(f"{FAPI}/klines", params=where | {"interval": "1m", "limit": 5})).json()
+    window = where | {"interval": "1m", "startTime": bars[1][0], "endTime": bars[3][0]}
+    assert (await http.get(f"{FAPI}/klines", params=window)).json() == bars[1:4]
+    for path, params, code in (
+        ("aggTrades", {"fromId": "x"}, -1102),
+        ("depth", {"limit": 7}, -4021),
+    ):
+        answer = await http.get(f"{FAPI}/{path}", params=where | params)
+        assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert (await http.get(f"{FAPI}/depth")).json()["code"] == -1102
+    assert (await http.get(f"{FAPI}/nothing")).status_code == 404
+    assert len((await http.get(f"{FAPI}/premiumIndex")).json()) == 1
+
+
 async def test_too_much_weight_is_refused(http):
     for _ in range(30):
         answer = await http.get(f"{FAPI}/historicalTrades", params={"symbol": "BTCUSDT"})

@@ -11,6 +11,7 @@ from deploy.local.sandbox.candles import TIMEFRAMES, Bar, opened
 from deploy.local.sandbox.listings import DEFAULT
 from deploy.local.sandbox.market import Market
 from deploy.local.sandbox.simulation import Simulation
+from deploy.local.sandbox.tape import Fill, Print, Tape
 
 START_NS = 1_790_000_040_000_000_000 // 60_000_000_000 * 60_000_000_000
 MINUTE_NS = 60_000_000_000
@@ -141,6 +142,18 @@ def test_forced_orders_come_in_volatile_phases():
     for market in markets:
         traded = {fill.ms for fill in market.tape.fills}
         assert all(one.ms in traded for one in market.liquidations)
+
+
+def test_a_full_tape_forgets_its_oldest_half_and_says_so():
+    tape = Tape(keep=10)
+    for at in range(25):
+        tape.add(Print(at, (Fill(at, at, 100, 1, True, at * 10),)))
+    assert (len(tape.fills) + tape.forgotten, tape.fills[-1].trade_id) == (25, 24)
+    assert len(tape.fills) <= 10
+    assert [fill.trade_id for fill in tape.fills_from(22, 2)] == [22, 23]
+    assert [fill.trade_id for fill in tape.fills_before(22, 2)] == [20, 21]
+    assert [one.print_id for one in tape.prints_from(23, 9)] == [23, 24]
+    assert [one.print_id for one in tape.prints_since(225)] == [23, 24]
 
 
 @given(

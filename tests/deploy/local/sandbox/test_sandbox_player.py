@@ -137,6 +137,26 @@ async def test_a_late_client_hears_only_what_is_left(made_up):
         await finished(http)
 
 
+async def test_a_slow_reader_makes_the_recording_wait(tmp_path):
+    """24 MB of depth for a client that does not read: more than every buffer between takes, and nothing is lost."""
+    deltas = [depth(at, at, at - 1, [["61800.00", "1.000"]]) for at in range(21, 3021)]
+    for delta in deltas:
+        delta["data"]["padding"] = "x" * 8000
+    rows = [trade(1, BASE_MS), SNAPSHOT, *deltas, trade(2, BASE_MS)]
+    path = tmp_path / "big"
+    path.write_text("\n".join(f"{BASE_NS} {json.dumps(row)}" for row in rows))
+    async with playing([path], "binance-usdm", 1.0) as (sandbox, http):
+        url = f"ws://127.0.0.1:{sandbox.port}/binance-usdm/public/stream?streams=btcusdt@trade/btcusdt@depth@100ms"
+        async with connect(url, max_size=None, compression=None, max_queue=2) as ws:
+            async with asyncio.timeout(30):
+                while True:
+                    if (await http.get("/control/status")).json()["waited"]:
+                        break
+            frames = await collect(ws, lambda frame: frame["data"].get("t") == 2)
+            assert [frame["data"]["u"] for frame in frames if frame["data"]["e"] == "depthUpdate"] == [*range(21, 3021)]
+            await finished(http)
+
+
 async def test_wrong_recordings_are_refused(tmp_path):
     empty = tmp_path / "nothing.jsonl"
     empty.write_text("{}\n")
