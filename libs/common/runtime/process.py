@@ -21,6 +21,7 @@ from libs.common.runtime.telemetry import configure_logging, configure_tracing
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S: Final = 10.0
+_CANCEL_WITHIN_S: Final = 0.5
 RESTART_EXIT_CODE: Final = 75
 """EX_TEMPFAIL: the supervisor (csx up, Docker, Kubernetes) starts the process again."""
 
@@ -118,7 +119,10 @@ class Process:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            _, deaf = await asyncio.wait(tasks, timeout=_CANCEL_WITHIN_S)
+            if deaf:  # a library swallowed the order; the loop's own end cancels them once more
+                log.warning("tasks went on after their end", extra={"tasks": sorted(task.get_name() for task in deaf)})
         await self.health.stop()
         log.info("stopped", extra={"took_s": round(monotonic_s() - began_s, 3), "exit_code": self.exit_code})
 
