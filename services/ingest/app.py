@@ -58,6 +58,7 @@ class Ingest:
         marks: Mapping[str, Mark],
         timers: Timers | None = None,
         limits: Limits | None = None,
+        drain_within_s: float = _DRAIN_WITHIN_S,
     ) -> None:
         """`instruments` by the venue's own names, only those to follow; `marks`: where an earlier run ended."""
         self.buffer = Buffer(settings.buffer_events)
@@ -68,6 +69,7 @@ class Ingest:
         self._by_native = dict(instruments)
         self._instruments = {one.symbol: one for one in instruments.values()}
         self._rest = rest
+        self._drain_within_s = drain_within_s
         self._timers = timers or Timers(first_data_s=settings.first_data_s)
         self.history = History(
             venue, self._instruments, rest, self.buffer, bars=settings.history_bars, origin=settings.origin
@@ -116,7 +118,7 @@ class Ingest:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
         self.buffer.close()
-        await asyncio.wait([draining], timeout=_DRAIN_WITHIN_S)
+        await asyncio.wait([draining], timeout=self._drain_within_s)
         if not draining.done():
             log.error(
                 "events were not published: the next start fetches the trades", extra={"left": self.buffer.pending}
