@@ -35,6 +35,8 @@ class Rest:
         self._markets = markets
         self._minute = 0
         self._used = 0
+        self.limit = WEIGHT_LIMIT
+        """Weight a minute; a recording played ten times as fast allows ten times as much."""
 
     def answer(self, request: Request, now_s: float) -> Response:
         """Answer a call at `now_s`, wall clock seconds."""
@@ -43,8 +45,8 @@ class Rest:
             self._minute, self._used = int(now_s // 60), 0
         self._used += self._weight(call, request.query)
         headers = {"X-MBX-USED-WEIGHT-1M": str(self._used)}
-        if self._used > WEIGHT_LIMIT:
-            message = f"Too many requests; current limit is {WEIGHT_LIMIT} requests per minute."
+        if self._used > self.limit:
+            message = f"Too many requests; current limit is {self.limit} requests per minute."
             headers["Retry-After"] = str(60 - int(now_s % 60))
             return Response(status=429, headers=headers, body=_body({"code": -1003, "msg": message}))
         calls: dict[str, Callable[[Mapping[str, str], int], Any]] = {
@@ -83,7 +85,7 @@ class Rest:
         return self._markets[query["symbol"]]
 
     def _exchange_info(self, _query: Mapping[str, str], ms: int) -> Any:
-        limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": WEIGHT_LIMIT}]
+        limits = [{"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": self.limit}]
         symbols = [_symbol_row(market.listing) for market in self._markets.values()]
         return {
             "timezone": "UTC",

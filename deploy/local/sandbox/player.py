@@ -32,8 +32,9 @@ _BURST: Final = 200
 class PlayedBinanceUsdm(BinanceUsdm):
     """Binance USD-M over recorded markets; a depth request waits for the recorded answer's place in time."""
 
-    def __init__(self, faults: Faults, markets: Sequence[Played], snapshots: set[str]) -> None:
+    def __init__(self, faults: Faults, markets: Sequence[Played], snapshots: set[str], pace: float) -> None:
         super().__init__(faults, markets)
+        self._rest.limit = int(self._rest.limit * pace)
         self._played = {market.listing.native: market for market in markets}
         self._snapshots = snapshots
 
@@ -52,8 +53,11 @@ class PlayedBinanceUsdm(BinanceUsdm):
 class PlayedOkx(Okx):
     """OKX over recorded markets; who subscribes to a book late gets a snapshot of it as played."""
 
-    def __init__(self, faults: Faults, markets: Sequence[Played], instruments: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, faults: Faults, markets: Sequence[Played], instruments: list[dict[str, Any]], pace: float
+    ) -> None:
         super().__init__(faults, markets)
+        self._rest.pace = pace
         self._played = {market.listing.native: market for market in markets}
         if instruments:
             self._rest.instruments = instruments
@@ -83,9 +87,9 @@ class Player:
         self.exchange: Exchange
         if venue == OKX:
             rows = [row for name, row in self.stock.instruments.items() if name in self.markets]
-            self.exchange = PlayedOkx(faults, markets, rows)
+            self.exchange = PlayedOkx(faults, markets, rows, max(1.0, speed))
         else:
-            self.exchange = PlayedBinanceUsdm(faults, markets, self.stock.snapshots())
+            self.exchange = PlayedBinanceUsdm(faults, markets, self.stock.snapshots(), max(1.0, speed))
         self.played = 0
         self.unplayable = 0
         """Recorded frames that could not be read for the oracle; they were sent all the same."""

@@ -121,7 +121,9 @@ async def test_a_made_up_recording_arrives_whole(made_up):
             [BASE_MS + 60_000, "61800.00", "61858.00", "61800.00", "61858.00", "0.354"]
         ]
         assert (await http.get(f"{FAPI}/klines?symbol=BTCUSDT&interval=5m")).json() == []
-        info = (await http.get(f"{FAPI}/exchangeInfo")).json()["symbols"]
+        catalogue = (await http.get(f"{FAPI}/exchangeInfo")).json()
+        assert catalogue["rateLimits"][0]["limit"] == 4800  # two market minutes a minute
+        info = catalogue["symbols"]
         assert [(row["symbol"], row["contractType"]) for row in info] == [("BTCUSDT", "PERPETUAL")]
         assert {row["filterType"]: row for row in info[0]["filters"]}["PRICE_FILTER"]["tickSize"] == "0.10"
 
