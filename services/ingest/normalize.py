@@ -54,7 +54,7 @@ class Summary(Struct, kw_only=True):
     venue: str
     files: list[str]
     frames: int = 0
-    """Received frames and REST answers."""
+    """Received frames and REST answers; answers with a catalogue are none, for they may lie beside the recording."""
     frames_by_kind: dict[str, int]
     events: dict[str, int]
     """By type."""
@@ -120,7 +120,7 @@ class Normalizer:
         Raises:
             InputError: nothing in `path` is a catalogue of the venue.
         """
-        bodies = [frame.data for frame in read(path) if frame.kind is FrameKind.ANSWER and _CATALOGUE.search(frame.url)]
+        bodies = [frame.data for frame in read(path) if _is_catalogue(frame)]
         try:
             found = self._venue.instruments(bodies or [path.read_bytes()])
         except AnswerError as e:
@@ -132,7 +132,7 @@ class Normalizer:
     def run(self) -> Iterator[MarketEvent]:
         """Yield the events of all files, in order."""
         for frame in _played(self._files):
-            self._kinds[frame.kind.value] += 1
+            self._kinds["catalogue" if _is_catalogue(frame) else frame.kind.value] += 1
             for event in self._sorted(self._items(frame)):
                 if stream := _STREAMS.get(type(event)):
                     self._heard.setdefault(frame.connection, {})[event.symbol, stream] = event.event_ns
@@ -214,7 +214,7 @@ class Normalizer:
     def _answer(self, frame: Frame) -> list[Item]:
         """Hand an answer to whom it concerns; a recording holds answers of many kinds, most of them not for books."""
         url = urlsplit(frame.url)
-        if _CATALOGUE.search(frame.url):
+        if _is_catalogue(frame):
             try:
                 self._instruments.learn(self._venue.instruments([frame.data]))
             except AnswerError as e:
@@ -266,6 +266,10 @@ class Normalizer:
             log.warning("rejected a frame: %s: %s: %r", item.reason, item.detail, item.payload[:200])
         if count == LOGGED_REJECTS:
             log.warning("more rejects of reason %s are only counted", item.reason)
+
+
+def _is_catalogue(frame: Frame) -> bool:
+    return frame.kind is FrameKind.ANSWER and bool(_CATALOGUE.search(frame.url))
 
 
 def _ordered(counter: Counter[str]) -> dict[str, int]:

@@ -188,7 +188,7 @@ def test_okx_of_2022_reproduces_every_checksum(recordings: Path) -> None:
     events, summary = _run("okx", recordings / "raw/okx/2022-05-13_OKX.ws.1.0")
     assert sum(summary.trades.values()) == 74
     assert summary.checksums == {"verified": 290, "failed": 0}
-    assert summary.frames_by_kind["ws"] == 410
+    assert summary.frames == summary.frames_by_kind["ws"] == 410
     assert summary.symbols == ["BTC-USD-20220527", "BTC-USDT", "UNI-USD-PERP"]
     assert (summary.gaps, summary.books_crossed, summary.rejects) == (0, 0, {})
     for symbol in summary.symbols:
