@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Collection
 from typing import Any, Final
 
-from litestar.types import ASGIApp, Message, Receive, Send
+from litestar.types import ASGIApp, Send
 
 from libs.common.runtime.clock import monotonic_s
 from services.gateway import metrics
@@ -42,7 +42,7 @@ class Perimeter:
         self._hosts = frozenset(hosts)
         self._origins = frozenset(origins)
 
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Let a request in, or answer it here."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
@@ -53,7 +53,7 @@ class Perimeter:
         scope["csx.request_id"] = request_id.decode()
         began_s, status = monotonic_s(), 0
 
-        async def send_marked(message: Message) -> None:
+        async def send_marked(message: Any) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]

@@ -16,19 +16,19 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """Where it listens and whom it lets in; the order of the fields is the order of their checks."""
 
     host: str = "127.0.0.1"
-    port: int = Field(8080, ge=0, le=65535)
+    port: int = Field(default=8080, ge=0, le=65535)
     feed: Literal["live", "recorded", "sandbox"] = "live"
     """What the ingest is fed from; only the sandbox may be read without a key."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names that requests may name; on loopback the loopback's own names, elsewhere any, where empty."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of other web pages that may open the stream: `https://desk.example`."""
-    heartbeat_s: float = Field(15.0, gt=0)
-    stale_after_s: float = Field(15.0, gt=0)
+    heartbeat_s: float = Field(default=15.0, gt=0)
+    stale_after_s: float = Field(default=15.0, gt=0)
     """A price, book or feed that is older is marked stale."""
-    max_clients: int = Field(1000, ge=1)
+    max_clients: int = Field(default=1000, ge=1)
     """WebSocket clients at once."""
-    queue_size: int = Field(1000, ge=1)
+    queue_size: int = Field(default=1000, ge=1)
     """Signals that may wait for one slow client before it is cut."""
     bootstrap_key: SecretStr = SecretStr("")
     """An API key that needs no row in the database: `csx up` makes one for its page. Local environment only."""

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from services.gateway.auth import ANONYMOUS, PATTERN, AuthError, KeyRow, Keyring, bearer, mint, well_formed
+from services.gateway.auth import ANONYMOUS, PATTERN, AuthError, Keyring, KeyRow, bearer, mint, well_formed
 from services.gateway.settings import Settings, is_loopback
 
 
@@ -159,8 +159,17 @@ def test_hosts_and_origins_come_as_words_between_commas(monkeypatch):
 
 @pytest.mark.parametrize(
     ("host", "local"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("[::1]", True), ("localhost", True)]
-    + [("0.0.0.0", False), ("10.0.0.1", False), ("desk.example", False), ("localhost.example", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("10.0.0.1", False),
+        ("desk.example", False),
+        ("localhost.example", False),
+    ],
 )
 def test_loopback(host, local):
     assert is_loopback(host) is local

@@ -8,6 +8,7 @@ import httpx
 import pytest
 import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
 
 from deploy.local.children import free_port
 from libs.common.runtime.errors import ConfigurationError
@@ -28,7 +29,7 @@ async def address(gateway):
     relay = asyncio.create_task(gateway.hub.relay(gateway.latest.redis))
     health = asyncio.create_task(announce_health(gateway.hub, gateway.board, 0.05))
     stop = await serve(gateway.app, "127.0.0.1", port, process)
-    while not (await gateway.latest.redis.pubsub_numsub("csx:gateway:live"))[0][1]:
+    while not (await gateway.latest.redis.pubsub_numsub("csx:gateway:live"))[0][1]:  # noqa: ASYNC110 - Redis has no event
         await asyncio.sleep(0.005)
     yield f"127.0.0.1:{port}"
     await gateway.hub.drain()
@@ -105,7 +106,7 @@ async def test_a_wrong_header_and_a_foreign_page_are_refused(gateway, address):
             async with websockets.connect(f"ws://{address}/v1/stream", **bad) as socket:
                 await socket.recv()
     async with websockets.connect(
-        f"ws://{address}/v1/stream", origin=f"http://{address}", additional_headers=gateway.headers
+        f"ws://{address}/v1/stream", origin=Origin(f"http://{address}"), additional_headers=gateway.headers
     ) as socket:
         assert json.loads(await socket.recv())["type"] == "ready"
 
