@@ -25,6 +25,7 @@ _UNSENT: Final = (
 )
 """Failures before the first byte of the request has left."""
 
+_HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 
 
@@ -64,6 +65,7 @@ class TelegramChannel(Channel):
             read_timeout=answer_s,
             write_timeout=connect_s,
             pool_timeout=connect_s,
+            httpx_kwargs={"trust_env": httpx.URL(url).host not in _HERE},  # no proxy leads back to this machine
         )
         self._bot = Bot(token, base_url=f"{url.rstrip('/')}/bot", request=request, get_updates_request=request)
         self._request = request

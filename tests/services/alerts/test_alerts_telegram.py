@@ -20,6 +20,15 @@ async def test_a_message_arrives_as_written(fake, telegram):
     assert kept.entities == [{"type": "bold", "offset": 0, "length": 3}]
 
 
+async def test_the_fake_is_reached_past_a_proxy(fake, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free_port()}")
+    channel = TelegramChannel(TOKEN, fake.url)
+    await channel.start()
+    assert await channel.send(HELLO) == Sent("1")
+    await channel.stop()
+
+
 async def test_silent_messages_are_silent(fake, telegram):
     await telegram.send(Message(recipient="1001", html="x", text="x", silent=True))
     assert fake.bot.accepted[0].silent
