@@ -16,6 +16,7 @@ from services.ingest.rejects import Parking
 from services.ingest.venues.venue import Item, Session
 
 _REMEMBERED: Final = 4096
+_TRADES: Final = "trades"
 
 
 class Once:
@@ -78,6 +79,8 @@ class Intake:
         """Take anything but a book; waits where the buffer is full."""
         if isinstance(event, Trade):
             await self._recovery.offer(event)
+        elif isinstance(event, Gap) and event.stream == _TRADES and not event.recovered:
+            await self._recovery.interrupted(event.symbol, event.cause)  # the session saw that the next is not next
         elif isinstance(event, Gap):
             await self.gaps.adopt(event)
         elif self._once.admit(event, seen):
@@ -87,7 +90,7 @@ class Intake:
 
     async def interrupted(self, symbol: str, stream: str, *, cause: str, from_ns: int) -> None:
         """Note that nobody listens to `stream` of `symbol` since `from_ns`."""
-        if stream == "trades":
+        if stream == _TRADES:
             await self._recovery.interrupted(symbol, cause)
         elif stream in {BOOKS, "liquidations"}:  # a funding rate is a state: the next one replaces it
             await self.gaps.noticed(symbol, stream, cause=cause, from_ns=from_ns, now_ns=now_ns())

@@ -95,7 +95,9 @@ class Recovery:
 
     async def interrupted(self, symbol: str, cause: str) -> None:
         """Note that trades of `symbol` may be missing from now on; publishes the open Gap."""
-        market = self._markets[symbol]
+        market = self._markets.get(symbol)
+        if market is None:
+            return
         market.tape.interrupted()
         market.fresh = True
         market.cause = cause

@@ -108,6 +108,8 @@ class TinySession(Session):
                 self._books.pop(symbol, None)
                 gap = Gap(**common, stream="books", from_ns=sequence, to_ns=sequence, cause="sequence")
                 return [gap, SnapshotWanted(symbol=symbol, cause="sequence")]
+            case "skipped":
+                return [Gap(**common, stream="trades", from_ns=sequence, to_ns=sequence, cause="sequence")]
             case "liq":
                 return [Liquidation(**common, price=1.0, size=1.0, liquidated=PositionSide.LONG)]
             case "resub":

@@ -32,6 +32,7 @@ class Rig:
         heartbeat = options.pop("heartbeat", Heartbeat(ping=None, idle_s=60, dead_s=60))
         streams = options.pop("streams", (Stream.BOOKS, Stream.TRADES, Stream.LIQUIDATIONS))
         rotation = options.pop("rotation", Rotation())
+        consecutive = options.pop("consecutive", True)
         self.timers = Timers(**{"close_s": 0.2, "subscribe_spacing_s": 0.0, "snapshot_spacing_s": 0.01, **options})
         self.venue = tiny.Venue(server.url, heartbeat)
         self.instruments = {tiny.SYMBOL: self.venue.instrument()}
@@ -44,7 +45,13 @@ class Rig:
         self.buffer = Buffer()
         self.gaps = Gaps("tiny", Origin.LIVE, self.buffer)
         self.recovery = Recovery(
-            self.venue, self.instruments, self.rest, self.buffer, self.gaps, limits=Limits(grace_s=0.02)
+            self.venue,
+            self.instruments,
+            self.rest,
+            self.buffer,
+            self.gaps,
+            limits=Limits(grace_s=0.02),
+            consecutive=consecutive,
         )
         self.parking = Parking("tiny", self.broker)
         self.intake = Intake("tiny", self.buffer, self.recovery, self.gaps, self.parking)
@@ -246,6 +253,17 @@ async def test_book_that_rest_refuses_is_asked_for_again(rig_of, server, tiny) -
     await server.send({"t": "lose"})
     await tiny.until(lambda: rig.broker.of(BookSnapshot))
     assert rig.asked.count("book?BTC-USDT") == 3
+
+
+async def test_trades_that_a_session_misses_are_fetched(rig_of, server, tiny) -> None:
+    rig = rig_of(consecutive=False)
+    rig.newest = 9
+    await tiny.until(lambda: server.open)
+    await server.send({"t": "trade", "id": 1}, {"t": "trade", "id": 4})  # ids of aggregates may jump
+    await server.send({"t": "skipped"}, {"t": "trade", "id": 9})
+    await tiny.until(lambda: rig.broker.trade_ids == [1, 4, 5, 6, 7, 8, 9])
+    await tiny.until(lambda: len(rig.gaps_of("trades")) == 2)
+    assert [gap.recovered for gap in rig.gaps_of("trades")] == [False, True]
 
 
 async def test_fresh_book_by_subscription_is_paced(rig_of, server, tiny) -> None:
