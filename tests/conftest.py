@@ -6,6 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("csx")  # a busy machine is slow, not wrong
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,7 +13,6 @@ _levels = st.lists(
 
 
 @pytest.mark.parametrize("bids", [True, False])
-@settings(deadline=None)
 @given(start=_levels, changes=st.lists(_levels, max_size=8), depth=st.integers(1, 12))
 def test_any_changes_leave_what_a_sorted_dictionary_would_hold(bids, start, changes, depth) -> None:
     ladder = Ladder(best_is_highest=bids)
