@@ -1,4 +1,4 @@
-"""The whole road as a user runs it: from the exchange to page and Telegram, on both brokers, each service killed once."""
+"""The whole road as a user runs it: exchange to page and Telegram, on both brokers, with each service killed once."""
 
 import os
 import socket
