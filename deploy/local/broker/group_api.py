@@ -4,7 +4,8 @@ from typing import Final
 
 from deploy.local.broker.broker import NODE_ID, Broker
 from deploy.local.broker.codes import Code
-from deploy.local.broker.groups import Group, Joining, State
+from deploy.local.broker.groups import Group
+from deploy.local.broker.members import Joined, Joining, State
 from deploy.local.broker.offsets import Committed, Partition
 from deploy.local.broker.wire import EMPTY, NO_THROTTLE, Request, array, bytes_, i16, i32, i64, string
 
@@ -38,38 +39,38 @@ async def join_group(broker: Broker, request: Request) -> bytes:
         kind=kind,
         protocols=protocols,
     )
-    code, member_id = (Code.INVALID_GROUP_ID, member_id) if group is None else await group.join(joining)
-    if code or group is None:
-        return throttle + i16(code) + i32(-1) + string("") + string("") + string(member_id) + EMPTY
-    members = list(group.members.values()) if group.leader == member_id else []
+    joined = Joined(Code.INVALID_GROUP_ID, member_id) if group is None else await group.join(joining)
+    if joined.code or group is None:
+        return throttle + i16(joined.code) + i32(-1) + string("") + string("") + string(joined.member_id) + EMPTY
+    members = list(group.members.values()) if joined.leader == joined.member_id else []
     listed = array(
         string(member.member_id)
         + (string(member.instance) if request.version >= 5 else b"")
         + bytes_(member.protocols.get(group.protocol or "", b""))
         for member in members
     )
-    head = i16(Code.NONE) + i32(group.generation) + string(group.protocol) + string(group.leader)
-    return throttle + head + string(member_id) + listed
+    head = i16(Code.NONE) + i32(group.generation) + string(group.protocol) + string(joined.leader)
+    return throttle + head + string(joined.member_id) + listed
 
 
 async def sync_group(broker: Broker, request: Request) -> bytes:
     """Bring or fetch assignments (versions 0 to 3)."""
     group_id, generation, member_id = request.string(), request.i32(), request.string()
-    if request.version >= 3:
-        request.optional_string()
+    instance = request.optional_string() if request.version >= 3 else None
     assignments = request.array(lambda: (request.string(), request.bytes_()))
     group = broker.groups.get(group_id)
     code, mine = Code.UNKNOWN_MEMBER_ID, b""
     if group is not None:
-        code, mine = await group.sync(member_id, generation, assignments)
+        code, mine = await group.sync(member_id, generation, assignments, instance)
     return (NO_THROTTLE if request.version >= 1 else b"") + i16(code) + bytes_(mine)
 
 
 def heartbeat(broker: Broker, request: Request) -> bytes:
     """Keep a member alive (versions 0 to 3)."""
     group_id, generation, member_id = request.string(), request.i32(), request.string()
+    instance = request.optional_string() if request.version >= 3 else None
     group = broker.groups.get(group_id)
-    code = group.heartbeat(member_id, generation) if group else Code.UNKNOWN_MEMBER_ID
+    code = group.heartbeat(member_id, generation, instance) if group else Code.UNKNOWN_MEMBER_ID
     return (NO_THROTTLE if request.version >= 1 else b"") + i16(code)
 
 

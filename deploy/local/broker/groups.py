@@ -2,69 +2,15 @@
 
 import asyncio
 import uuid
-from asyncio import Future, TimerHandle
+from asyncio import TimerHandle
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum, unique
 from typing import Final
 
 from deploy.local.broker.codes import Code
+from deploy.local.broker.members import Joined, Joining, Member, State
 
 FIRST_JOIN_DELAY_S: Final = 0.1
 """How long an empty group waits for company before its first generation."""
-
-
-@unique
-class State(StrEnum):
-    """Kafka's names, as DescribeGroups shows them."""
-
-    EMPTY = "Empty"
-    PREPARING = "PreparingRebalance"
-    COMPLETING = "CompletingRebalance"
-    STABLE = "Stable"
-
-
-@dataclass(slots=True)
-class Member:
-    """One consumer, between its first join and its leaving or silence."""
-
-    member_id: str
-    instance: str | None
-    client: str
-    host: str
-    session_s: float = 10.0
-    rebalance_s: float = 60.0
-    protocols: dict[str, bytes] = field(default_factory=dict)
-    assignment: bytes = b""
-    joining: Future[Code] | None = None
-    syncing: Future[Code] | None = None
-    silence: TimerHandle | None = None
-
-    def answer(self, code: Code) -> None:
-        """End whatever this member's connection waits for."""
-        for waiting in (self.joining, self.syncing):
-            if waiting is not None and not waiting.done():
-                waiting.set_result(code)
-
-    def retire(self, code: Code) -> None:
-        """Answer and stop watching: the member is no longer in the group."""
-        self.answer(code)
-        if self.silence is not None:
-            self.silence.cancel()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joining:
-    """A JoinGroup request."""
-
-    member_id: str
-    instance: str | None
-    client: str
-    host: str
-    session_s: float
-    rebalance_s: float
-    kind: str
-    protocols: dict[str, bytes]
 
 
 class Group:
@@ -80,18 +26,23 @@ class Group:
         self._deadline: TimerHandle | None = None
         self._first = False
 
-    async def join(self, request: Joining) -> tuple[Code, str]:
-        """Return, once the next generation has its members, the code and the member's id."""
+    async def join(self, request: Joining) -> Joined:
+        """Return the member's place, once the next generation has its members."""
         refusal = self._refuse(request)
         if refusal:
-            return refusal, request.member_id
-        member = self._admit(request)
+            return Joined(refusal, request.member_id)
+        old = self._instance(request.instance) if not request.member_id else None
+        member = self._admit(request, old)
         settled = self.state in {State.COMPLETING, State.STABLE} and member.protocols == request.protocols
         member.session_s, member.rebalance_s = request.session_s, request.rebalance_s
         member.protocols, self.kind = request.protocols, request.kind
         self._listen(member)
+        if settled and old is not None:
+            if self.leader == old.member_id:
+                self.leader = member.member_id
+            return Joined(Code.NONE, member.member_id, old.member_id)  # it asks for its old place, not to lead
         if settled and (self.state is State.COMPLETING or self.leader != member.member_id):
-            return Code.NONE, member.member_id  # a repeated question about the generation it is in
+            return Joined(Code.NONE, member.member_id, self.leader or "")  # asked again about its own generation
         if member.joining is not None and not member.joining.done():
             member.joining.set_result(Code.UNKNOWN_MEMBER_ID)  # asked again from another connection
         member.joining = waiting = asyncio.get_running_loop().create_future()
@@ -99,11 +50,13 @@ class Group:
             self._complete_if_all_joined()
         else:
             self._prepare()
-        return await waiting, member.member_id
+        return Joined(await waiting, member.member_id, self.leader or "")
 
-    async def sync(self, member_id: str, generation: int, assignments: list[tuple[str, bytes]]) -> tuple[Code, bytes]:
+    async def sync(
+        self, member_id: str, generation: int, assignments: list[tuple[str, bytes]], instance: str | None = None
+    ) -> tuple[Code, bytes]:
         """Return the member's assignment, once the leader has brought it."""
-        code = self.check(member_id, generation)
+        code = self.check(member_id, generation, instance)
         if not code and self.state is State.PREPARING:
             code = Code.REBALANCE_IN_PROGRESS
         if code:
@@ -118,9 +71,9 @@ class Group:
             member.syncing = None
         return code, b"" if code else member.assignment
 
-    def heartbeat(self, member_id: str, generation: int) -> Code:
+    def heartbeat(self, member_id: str, generation: int, instance: str | None = None) -> Code:
         """Note that the member lives; tell it if it has to join again."""
-        code = self.check(member_id, generation)
+        code = self.check(member_id, generation, instance)
         if code:
             return code
         self._listen(self.members[member_id])
@@ -134,8 +87,11 @@ class Group:
         self._remove(member)
         return Code.NONE
 
-    def check(self, member_id: str, generation: int) -> Code:
-        """Return whether the sender is a member of the current generation."""
+    def check(self, member_id: str, generation: int, instance: str | None = None) -> Code:
+        """Return whether the sender is a member of the current generation, and still the one of its instance."""
+        current = self._instance(instance)
+        if current is not None and current.member_id != member_id:
+            return Code.FENCED_INSTANCE_ID
         if member_id not in self.members:
             return Code.UNKNOWN_MEMBER_ID
         return Code.NONE if generation == self.generation else Code.ILLEGAL_GENERATION
@@ -147,6 +103,9 @@ class Group:
             member.retire(Code.UNKNOWN_MEMBER_ID)
 
     def _refuse(self, request: Joining) -> Code:
+        current = self._instance(request.instance)
+        if request.member_id and current is not None and current.member_id != request.member_id:
+            return Code.FENCED_INSTANCE_ID
         if request.member_id and request.member_id not in self.members:
             return Code.UNKNOWN_MEMBER_ID
         if request.session_s <= 0:
@@ -160,16 +119,19 @@ class Group:
             return Code.INCONSISTENT_GROUP_PROTOCOL
         return Code.NONE
 
-    def _admit(self, request: Joining) -> Member:
+    def _instance(self, instance: str | None) -> Member | None:
+        return next((m for m in self.members.values() if instance and m.instance == instance), None)
+
+    def _admit(self, request: Joining, old: Member | None) -> Member:
         if request.member_id:
             return self.members[request.member_id]
-        for old in [
-            member for member in self.members.values() if request.instance and member.instance == request.instance
-        ]:
-            del self.members[old.member_id]  # the same instance, restarted: the newest one wins
-            old.retire(Code.FENCED_INSTANCE_ID)
         member_id = f"{request.instance or request.client or 'member'}-{uuid.uuid4()}"
-        member = self.members[member_id] = Member(member_id, request.instance, request.client, request.host)
+        member = Member(member_id, request.instance, request.client, request.host)
+        if old is not None:  # the same instance, restarted: the newest one wins, and inherits
+            del self.members[old.member_id]
+            old.retire(Code.FENCED_INSTANCE_ID)
+            member.protocols, member.assignment = old.protocols, old.assignment
+        self.members[member_id] = member
         return member
 
     def _listen(self, member: Member) -> None:

@@ -102,3 +102,18 @@ async def test_a_static_member_is_assigned(clients, topic, group):
     count = len(await producer.partitions_for(topic))
     member = await clients.consumer(topic, group_id=group, group_instance_id="service-1")
     await _until(lambda: len(member.assignment()) == count, member)
+
+
+async def test_a_restarted_static_member_has_its_partitions_again_and_nobody_else_moves(clients, topic, group):
+    producer = await clients.producer()
+    count = len(await producer.partitions_for(topic))
+    stays, told = await clients.consumer(group_id=group, group_instance_id="stays", **_MEMBER), _Told()
+    stays.subscribe([topic], listener=told)
+    goes = await clients.consumer(topic, group_id=group, group_instance_id="goes", **_MEMBER)
+    await _until(lambda: len(stays.assignment()) == len(goes.assignment()) == count // 2, stays, goes)
+    had, moves = goes.assignment(), len(told.assigned)
+    await goes.stop()
+    again = await clients.consumer(topic, group_id=group, group_instance_id="goes", **_MEMBER)
+    await _until(lambda: bool(again.assignment()), stays, again, within_s=4.0)  # sooner than the session ends
+    assert again.assignment() == had
+    assert len(told.assigned) == moves

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from deploy.local.broker.codes import Code
-from deploy.local.broker.groups import Group, Joining, State
+from deploy.local.broker.groups import Group
+from deploy.local.broker.members import Joined, Joining, State
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def _joining(
 async def _stable(group: Group, count: int) -> list[str]:
     """Bring `count` members into a stable group; the leader is the first."""
     joined = await asyncio.gather(*[group.join(_joining()) for _ in range(count)])
-    ids = [member_id for _, member_id in joined]
+    ids = [place.member_id for place in joined]
     ids.sort(key=lambda member_id: member_id != group.leader)
     plan = [(member_id, member_id.encode()) for member_id in ids]
     answers = await asyncio.gather(
@@ -50,7 +51,7 @@ async def test_members_that_start_together_share_the_first_generation(group, cou
 
 
 async def test_a_follower_may_sync_before_and_after_its_leader(group):
-    first, second = [member_id for _, member_id in await asyncio.gather(*[group.join(_joining()) for _ in range(2)])]
+    first, second = [place.member_id for place in await asyncio.gather(*[group.join(_joining()) for _ in range(2)])]
     follower = second if group.leader == first else first
     early = asyncio.create_task(group.sync(follower, 1, []))
     await asyncio.sleep(0)
@@ -66,7 +67,7 @@ async def test_a_newcomer_makes_everybody_join_again(group):
     newcomer = asyncio.create_task(group.join(_joining()))
     await asyncio.sleep(0)
     assert group.heartbeat(old, 1) is Code.REBALANCE_IN_PROGRESS
-    code, _ = await group.join(_joining(old))
+    code, _, _ = await group.join(_joining(old))
     assert (code, (await newcomer)[0], group.generation) == (Code.NONE, Code.NONE, 2)
     assert group.heartbeat(old, 1) is Code.ILLEGAL_GENERATION
 
@@ -76,7 +77,7 @@ async def test_a_member_that_leaves_or_falls_silent_is_gone(group):
     assert group.leave(follower) is Code.NONE
     assert group.leave(follower) is Code.UNKNOWN_MEMBER_ID
     assert group.heartbeat(leader, 1) is Code.REBALANCE_IN_PROGRESS
-    code, _ = await group.join(_joining(leader, session_s=0.05))
+    code, _, _ = await group.join(_joining(leader, session_s=0.05))
     assert (code, group.generation) == (Code.NONE, 2)
     async with asyncio.timeout(5):
         while group.members:  # noqa: ASYNC110 - a group has no event for being empty
@@ -84,17 +85,35 @@ async def test_a_member_that_leaves_or_falls_silent_is_gone(group):
     assert group.state is State.EMPTY
 
 
-async def test_a_restarted_instance_takes_its_old_members_place(group):
-    _, old = await group.join(_joining(instance="svc"))
-    assert await group.sync(old, 1, [(old, b"a")]) == (Code.NONE, b"a")
-    code, new = await group.join(_joining(instance="svc"))
-    assert (code, list(group.members)) == (Code.NONE, [new])
-    assert group.heartbeat(old, 2) is Code.UNKNOWN_MEMBER_ID
+@pytest.mark.parametrize("leads", [True, False])
+async def test_a_restarted_instance_takes_its_old_place_at_once(group, leads):
+    places = await asyncio.gather(*[group.join(_joining(instance=name)) for name in ("a", "b")])
+    leader, follower = sorted((place.member_id for place in places), key=lambda member_id: member_id != group.leader)
+    plan = [(leader, b"mine-leader"), (follower, b"mine-follower")]
+    await asyncio.gather(group.sync(leader, 1, plan), group.sync(follower, 1, []))
+    old, other = (leader, follower) if leads else (follower, leader)
+    instance = group.members[old].instance
+    again = await asyncio.wait_for(group.join(_joining(instance=instance)), 1)
+    assert (again.code, group.state, group.generation) == (Code.NONE, State.STABLE, 1)
+    assert again.leader != again.member_id, "it follows, so that nobody is assigned anew"
+    assert await group.sync(again.member_id, 1, [], instance) == (Code.NONE, dict(plan)[old])
+    assert group.heartbeat(other, 1) is Code.NONE
+    assert group.heartbeat(old, 1) is Code.UNKNOWN_MEMBER_ID
+    assert group.heartbeat(old, 1, instance) is Code.FENCED_INSTANCE_ID
+    assert (await group.join(_joining(old, instance=instance))).code is Code.FENCED_INSTANCE_ID
+    assert (again.member_id if leads else other) == group.leader
+
+
+async def test_a_restarted_instance_with_other_wishes_makes_everybody_join_again(group):
+    _, old, _ = await group.join(_joining(instance="a"))
+    await group.sync(old, 1, [(old, b"x")])
+    code, new, leader = await group.join(_joining(instance="a", protocols=("range", "sticky")))
+    assert (code, leader, group.generation, list(group.members)) == (Code.NONE, new, 2, [new])
 
 
 async def test_strangers_and_those_with_nothing_in_common_are_refused(group):
     await _stable(group, 1)
-    assert await group.join(_joining("nobody")) == (Code.UNKNOWN_MEMBER_ID, "nobody")
+    assert await group.join(_joining("nobody")) == Joined(Code.UNKNOWN_MEMBER_ID, "nobody")
     assert (await group.join(_joining(protocols=("sticky",))))[0] is Code.INCONSISTENT_GROUP_PROTOCOL
     assert (await group.join(_joining(protocols=())))[0] is Code.INCONSISTENT_GROUP_PROTOCOL
     assert (await group.join(_joining(session_s=0)))[0] is Code.INVALID_SESSION_TIMEOUT
@@ -113,5 +132,5 @@ async def test_a_disconnected_joiner_does_not_block_the_others(group):
     lost = asyncio.create_task(group.join(_joining()))
     await asyncio.sleep(0)
     lost.cancel()
-    code, member_id = await asyncio.wait_for(group.join(_joining()), 5)
+    code, member_id, _ = await asyncio.wait_for(group.join(_joining()), 5)
     assert (code, member_id in group.members) == (Code.NONE, True)
