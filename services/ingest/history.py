@@ -59,6 +59,7 @@ class History:
         self._bars = bars
         self._origin = origin
         self._clock = clock
+        self._timed = origin is not Origin.RECORDED  # a recording's bars never close by our clock
         self._errands: list[_Errand] = []
         self._news = asyncio.Event()
 
@@ -69,11 +70,12 @@ class History:
             for symbol in self._instruments:
                 if self._bars:
                     self._want(_Errand(now, symbol, timeframe, 0, 0))
-                self._want_bars(symbol, timeframe, now, now)
+                if self._timed:
+                    self._want_bars(symbol, timeframe, now, now)
 
     def unfilled(self, symbol: str, from_ns: int, to_ns: int) -> None:
         """Want every bar that holds a part of [from_ns, to_ns], once it is closed: its trades are missing."""
-        for timeframe in Timeframe:
+        for timeframe in Timeframe if self._timed else ():
             self._want_bars(symbol, timeframe, from_ns, to_ns)
 
     async def run(self) -> None:

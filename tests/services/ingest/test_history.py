@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Candle, Timeframe
+from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Candle, Origin, Timeframe
 from libs.common.runtime.backoff import Backoff
 from services.ingest.buffer import Buffer
 from services.ingest.history import History
@@ -16,7 +16,7 @@ NOW = 20_000 * DAY_NS + 10 * MINUTE_NS + 30 * SECOND_NS
 class Past:
     """A venue that shows `limit` bars up to the clock, the last one forming."""
 
-    def __init__(self, tiny, rest_of, bars: int) -> None:
+    def __init__(self, tiny, rest_of, bars: int, origin: Origin = Origin.LIVE) -> None:
         self.now = NOW
         self.asked: list[str] = []
         self.fault: object = None
@@ -29,6 +29,7 @@ class Past:
             rest_of(self.answer, backoff=Backoff(initial_s=0.001, cap_s=0.002)),
             self.buffer,
             bars=bars,
+            origin=origin,
             clock=lambda: self.now,
         )
         self.out: list[Candle] = []
@@ -54,8 +55,8 @@ class Past:
 async def past_of(tiny, rest_of):
     running: list[asyncio.Task[None]] = []
 
-    def make(bars: int):
-        past = Past(tiny, rest_of, bars)
+    def make(bars: int, **options):
+        past = Past(tiny, rest_of, bars, **options)
         running.extend([asyncio.create_task(past.history.run()), asyncio.create_task(past.read())])
         return past
 
@@ -118,3 +119,11 @@ async def test_failing_rest_is_tried_later_and_not_for_ever(past_of, tiny, caplo
         past.now += 120 * SECOND_NS
         past.history._news.set()
     await tiny.until(lambda: "candles stay missing" in caplog.text)
+
+
+async def test_recording_is_asked_for_its_past_only(past_of, tiny) -> None:
+    past = past_of(2, origin=Origin.RECORDED)
+    past.history.begin()
+    past.history.unfilled(tiny.SYMBOL, NOW, NOW)
+    await tiny.until(lambda: len(past.out) == len(Timeframe))
+    assert past.history._errands == []
