@@ -1,7 +1,7 @@
 """The contract of a broker, administration: topics, settings, the cluster and its groups can be seen and changed."""
 
 from aiokafka import TopicPartition
-from aiokafka.admin import NewTopic
+from aiokafka.admin import NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 
@@ -63,3 +63,18 @@ async def test_groups_and_their_offsets_are_listed_and_described(clients, topic,
     (answer,) = await admin.describe_consumer_groups([group])
     ((code, name, state, _, _, members, *_),) = answer.groups
     assert (code, name, state, len(members)) == (0, group, "Stable", 1)
+
+
+async def test_partitions_are_added_and_records_deleted(clients, topic, drain):
+    admin = await clients.admin()
+    await admin.create_topics([NewTopic(topic, 1, 1)])
+    producer = await clients.producer()
+    for i in range(10):
+        await producer.send_and_wait(topic, b"%d" % i, partition=0)
+    await admin.create_partitions({topic: NewPartitions(3)})
+    assert len((await admin.describe_topics([topic]))[0]["partitions"]) == 3
+    part = TopicPartition(topic, 0)
+    assert await admin.delete_records({part: RecordsToDelete(4)}) == {part: 4}
+    reader = await clients.consumer(topic)
+    assert [int(record.value) for record in await drain(reader, 6)] == [4, 5, 6, 7, 8, 9]
+    assert await reader.beginning_offsets([part]) == {part: 4}
