@@ -1,24 +1,59 @@
 """Ports of one machine: names in, free loopback ports out, and a clear word about one that is taken."""
 
+import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
 from libs.common.runtime.errors import ConfigurationError
 
 _HOST: Final = "127.0.0.1"
+_LOWEST: Final = 20_000
+_EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_ENOUGH: Final = 1_000
 
 
 def free_ports(names: Iterable[str]) -> dict[str, int]:
-    """Return a different free port for each name."""
+    """Return a different free port for each name.
+
+    They lie below the range that the kernel draws the near ends of connections from: a port of that range may be
+    somebody's before the process it was chosen for listens on it.
+    """
     with ExitStack() as held:  # all held at once, so that none is given out twice
-        found: dict[str, int] = {}
-        for name in names:
-            probe = held.enter_context(socket.socket())
-            probe.bind((_HOST, 0))
-            found[name] = int(probe.getsockname()[1])
-        return found
+        return {name: held.enter_context(_Held()).port for name in names}
+
+
+class _Held:
+    """A port of which nobody else can have the use, until the end."""
+
+    def __enter__(self) -> Self:
+        """Take the first free one of a random order."""
+        for port in _candidates():
+            self._socket = socket.socket()
+            try:
+                self._socket.bind((_HOST, port))
+            except OSError:
+                self._socket.close()
+                continue
+            self.port = int(self._socket.getsockname()[1])
+            return self
+        raise AssertionError("port 0 is always there")
+
+    def __exit__(self, *_: object) -> None:
+        """Let it go."""
+        self._socket.close()
+
+
+def _candidates() -> Iterator[int]:
+    try:
+        highest = int(_EPHEMERAL.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        highest = 0
+    if highest - _LOWEST > _ENOUGH:
+        yield from random.sample(range(_LOWEST, highest), _ENOUGH)
+    yield 0  # any
 
 
 def claim(port: int, option: str) -> None:

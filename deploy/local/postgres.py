@@ -1,6 +1,5 @@
 """PostgreSQL from a wheel: a data directory and a port in, a server on loopback and its DSN out."""
 
-import os
 import shutil
 import subprocess
 import time
@@ -27,6 +26,10 @@ _SETTINGS: Final = {
     "shared_buffers": "64MB",
     "password_encryption": "scram-sha-256",
 }
+_CLUSTER: Final = (
+    *("--username", USER, "--auth", "scram-sha-256"),
+    *("--encoding", "UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+)
 _CARELESS: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -59,7 +62,7 @@ class EmbeddedPostgres:
         secret = password(data_dir, _KEPT_IN)
         cluster = lodging.place / "cluster"
         if not cluster.exists():
-            _create(lodging, binaries, secret, cluster)
+            _create(lodging, binaries, secret, cluster, durable=self._durable)
         settings = _SETTINGS | {"port": str(port)} | ({} if self._durable else _CARELESS)
         self._child = Child(
             "postgres",
@@ -104,37 +107,18 @@ def dsn(data_dir: Path, port: int) -> str:
     return f"postgresql://{USER}:{password(data_dir, _KEPT_IN)}@127.0.0.1:{port}/{DATABASE}"
 
 
-def _create(lodging: Lodging, binaries: Path, secret: str, cluster: Path) -> None:
+def _create(lodging: Lodging, binaries: Path, secret: str, cluster: Path, *, durable: bool) -> None:
     """Make the cluster and its database under another name first: a half-made one is never mistaken for one."""
     fresh = cluster.with_name("cluster.new")
     shutil.rmtree(fresh, ignore_errors=True)
     pwfile = lodging.keep("initial", secret)
     try:
-        _run(
-            lodging,
-            [
-                binaries / "initdb",
-                "-D",
-                fresh,
-                "-U",
-                USER,
-                "--pwfile",
-                pwfile,
-                "-A",
-                "scram-sha-256",
-                "-E",
-                "UTF8",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--no-locale",
-                "--no-sync",
-            ],
-        )
+        options = [*_CLUSTER, "--pwfile", pwfile, *([] if durable else ["--no-sync"])]
+        _run(lodging, [binaries / "initdb", "-D", fresh, *options])
         single = [binaries / "postgres", "--single", "-D", fresh, "postgres"]
         _run(lodging, single, said=f'CREATE DATABASE "{DATABASE}";\n')
     finally:
         pwfile.unlink(missing_ok=True)
-    os.sync()
     fresh.rename(cluster)
 
 
