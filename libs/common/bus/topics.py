@@ -60,6 +60,8 @@ class Topic(Struct, frozen=True, kw_only=True):
             policy = "delete"
         retention = -1 if self.retention_ms is None else self.retention_ms
         config = {"cleanup.policy": policy, "retention.ms": str(retention)}
+        if self.retention_ms is None:
+            config["retention.bytes"] = "-1"
         if self.large:
             config["max.message.bytes"] = str(LARGE_MESSAGE_BYTES)
         return config

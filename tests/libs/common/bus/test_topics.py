@@ -55,7 +55,11 @@ def test_every_market_event_has_exactly_one_topic():
 def test_retention_and_policy_are_in_kafkas_own_words():
     assert topics.TRADES.config == {"cleanup.policy": "delete", "retention.ms": "86400000"}
     assert topics.CANDLES.config == {"cleanup.policy": "compact,delete", "retention.ms": "2592000000"}
-    assert topics.OUTCOMES.config == {"cleanup.policy": "delete", "retention.ms": "-1"}
+    assert topics.OUTCOMES.config == {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+    }
     assert topics.STATE.config["max.message.bytes"] == "8388608"
 
 
