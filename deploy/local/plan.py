@@ -83,7 +83,7 @@ def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
             Spec(
                 name=name,
                 command=(sys.executable, "-m", f"services.{name.partition('-')[0]}"),
-                env=shared | {"CSX_HEALTH_PORT": str(wiring.ports[f"{name}.health"])} | env,
+                env=shared | {"CSX_INSTANCE": name, "CSX_HEALTH_PORT": str(wiring.ports[f"{name}.health"])} | env,
                 ready=Ready(
                     ports=(wiring.ports[f"{name}.health"], *((request.port,) if name == "gateway" else ())),
                     path="/readyz",
