@@ -18,8 +18,9 @@ from litestar.exceptions import (
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
+from libs.common.bus.admin import ensure_topics
 from libs.common.bus.kafka import connect, fold
-from libs.common.bus.topics import GATEWAY_REJECTS
+from libs.common.bus.topics import GATEWAY_REJECTS, TOPICS
 from libs.common.events import Direction, Origin, Timeframe
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
@@ -89,6 +90,7 @@ async def main(process: Process, settings: Settings) -> None:
     dsn = settings.postgres_dsn.get_secret_value()
     if not dsn:
         raise ConfigurationError("CSX_POSTGRES_DSN is missing: the gateway keeps its history in PostgreSQL")
+    await ensure_topics(settings.kafka_bootstrap, TOPICS)
     await migrate(dsn, "services.gateway.migrations", "gateway")
     store = Store(dsn)
     latest = Latest.at(settings.redis_url.get_secret_value(), stale_after_s=settings.stale_after_s)
@@ -102,6 +104,7 @@ async def main(process: Process, settings: Settings) -> None:
 
     history, live = History(store, latest), Live(store, latest)
     await live.restore()
+    process.on_stop(lambda: live.flush(everything=True))
     bus = connect(settings, "csx-gateway", process)
     fold(bus, *HISTORY_TOPICS, group="gateway.history", handler=history, rejects=GATEWAY_REJECTS)
     fold(bus, *LIVE_TOPICS, group="gateway.live", handler=live, rejects=GATEWAY_REJECTS)
@@ -111,9 +114,12 @@ async def main(process: Process, settings: Settings) -> None:
     keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value(), anonymous=settings.anonymous)
     sessions = Sessions(hub, board, keyring, latest, heartbeat_s=settings.heartbeat_s)
     app = build(board=board, keyring=keyring, sessions=sessions, faults=process.health.faults)
-    process.spawn(hub.relay(latest.redis), name="stream relay")
-    process.spawn(_flush(live), name="book flush")
-    process.spawn(announce_health(hub, board), name="stream health")
+    beside = [
+        process.spawn(hub.relay(latest.redis), name="stream relay"),
+        process.spawn(_flush(live), name="book flush"),
+        process.spawn(announce_health(hub, board), name="stream health"),
+    ]
+    process.on_stop(lambda: _end(beside))
     await bus.start()
     perimeter = Perimeter(app, hosts=settings.hosts, origins=settings.allowed_origins)
     stop = await serve(perimeter, settings.host, settings.port, process)
@@ -121,6 +127,12 @@ async def main(process: Process, settings: Settings) -> None:
     process.on_stop(hub.drain)
     if settings.anonymous:
         log.warning("reading without a key is on: the sandbox market, this machine only")
+
+
+async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def announce_health(hub: Hub, board: Board, interval_s: float = _HEALTH_S) -> None:

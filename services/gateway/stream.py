@@ -58,12 +58,22 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True):
 class Sessions:
     """Makes sessions, and knows by what a client may be signed in before its first message."""
 
-    def __init__(self, hub: Hub, board: Board, keyring: Keyring, latest: Latest, *, heartbeat_s: float = 15.0) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        board: Board,
+        keyring: Keyring,
+        latest: Latest,
+        *,
+        heartbeat_s: float = 15.0,
+        send_s: float = _SEND_S,
+    ) -> None:
         self._hub = hub
         self._board = board
         self._keyring = keyring
         self._latest = latest
         self._heartbeat_s = heartbeat_s
+        self._send_s = send_s
 
     async def who(self, authorization: str | None, ticket: str | None) -> Principal | None:
         """Return who a handshake speaks for; None: it says nothing of that.
@@ -88,7 +98,7 @@ class Sessions:
 
     def open(self, wire: Wire) -> "Session":
         """Return the session of a new connection."""
-        return Session(wire, self._hub, self._board, self._keyring, heartbeat_s=self._heartbeat_s)
+        return Session(wire, self._hub, self._board, self._keyring, heartbeat_s=self._heartbeat_s, send_s=self._send_s)
 
 
 _principal: Final = msgspec.json.Decoder(Principal).decode
@@ -106,6 +116,7 @@ class Session:
         keyring: Keyring,
         *,
         heartbeat_s: float,
+        send_s: float,
         clock: Callable[[], int] = now_ns,
     ) -> None:
         self._wire = wire
@@ -113,6 +124,7 @@ class Session:
         self._board = board
         self._keyring = keyring
         self._heartbeat_s = heartbeat_s
+        self._send_s = send_s
         self._clock = clock
         self._faults = 0
 
@@ -264,7 +276,7 @@ class Session:
         while messages := await client.take():
             for message in messages:
                 try:
-                    async with asyncio.timeout(_SEND_S):
+                    async with asyncio.timeout(self._send_s):
                         await self._wire.send(message.text)
                 except TimeoutError:
                     client.close(Close.SLOW)

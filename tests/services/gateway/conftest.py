@@ -111,7 +111,7 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     async def report() -> dict[str, str]:
         return faults
 
-    sessions = Sessions(hub, board, keyring, latest, heartbeat_s=0.2)
+    sessions = Sessions(hub, board, keyring, latest, heartbeat_s=0.2, send_s=2.0)
     app = Perimeter(build(board=board, keyring=keyring, sessions=sessions, faults=report), hosts=Settings().hosts)
     history, live = History(store, latest, clock), Live(store, latest, clock)
     yield Gateway(store, latest, clock, history, live, hub, board, keyring, app, key.text, faults)

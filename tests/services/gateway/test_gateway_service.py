@@ -91,6 +91,7 @@ async def test_from_the_topics_to_an_answer_and_a_clean_end(
     assert code == 0, text
     assert key not in text
     assert "Traceback" not in text, text
+    assert "broke off" not in text, text
 
 
 @pytest.mark.parametrize(

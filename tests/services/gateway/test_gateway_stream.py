@@ -13,6 +13,7 @@ from websockets.typing import Origin
 from deploy.local.children import free_port
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
+from services.gateway import metrics
 from services.gateway.app import announce_health
 from services.gateway.hub import Client, Close, Message, Topic
 from services.gateway.server import serve
@@ -212,6 +213,23 @@ async def test_a_reader_that_stops_reading_costs_the_others_nothing(gateway, add
     for client in (slow, quick):
         ids = [m["data"]["signal_id"] for m in client.heard if m["type"] == "update" and m["channel"] == "signals"]
         assert ids == [f"sig-{n:04d}" for n in range(30)]
+
+
+async def test_a_client_that_reads_nothing_is_conflated_and_then_cut(gateway, address):
+    async with desk(address, gateway.key, max_queue=1, max_size=None) as stuck:
+        await stuck.say(op="subscribe", channel="price")
+        await stuck.hear(type="subscribed")
+        (queue,) = gateway.hub._clients
+        conflated = metrics.CONFLATED.labels("price")._value
+        before, sent = conflated.get(), 0
+        async with asyncio.timeout(WITHIN_S):
+            while queue.closing is None:  # the socket's own buffers fill first, then only the newest waits
+                gateway.hub.send(message(text="x" * 200_000))
+                sent += 1
+                await asyncio.sleep(0.002)
+    assert queue.closing is Close.SLOW
+    assert conflated.get() - before > sent / 2
+    assert len(queue._newest) <= 1
 
 
 async def test_the_house_is_full_and_the_house_closes(gateway, address):
