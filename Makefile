@@ -33,7 +33,8 @@ $(STAMP): uv.lock pyproject.toml
 	  $(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --upgrade >/dev/null; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --retries 5 'uv>=0.9,<0.14'; \
 	fi
-	UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_HTTP_TIMEOUT=180 $(UV) sync --frozen --all-extras --inexact --quiet
+	@echo "installing into $(VENV) ..."
+	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_HTTP_TIMEOUT=180 $(UV) sync --frozen --all-extras --inexact --quiet
 	@touch $@
 
 run: setup ## Run the whole system on a simulated market (UP="--port 9000" for options of csx up)

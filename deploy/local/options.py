@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from libs.common.events.symbols import SymbolError, parse
+from libs.common.events.symbols import Kind, SymbolError, parse
 from libs.common.runtime.errors import InputError
 
 VENUES: Final = ("binance-usdm", "okx")
@@ -140,7 +140,16 @@ def _markets(feed: Feed, files: Sequence[Path], venue: str | None, symbols: str 
             raise InputError(f"--venue: say whose recording {files[0].name} is, one of {', '.join(VENUES)}")
         return {found: chosen}
     venues = (venue,) if venue else VENUES
-    return {name: chosen or DEFAULT_SYMBOLS[name] for name in venues}
+    markets = {name: _traded(name, chosen) if chosen else DEFAULT_SYMBOLS[name] for name in venues}
+    markets = {name: found for name, found in markets.items() if found}
+    if not markets:
+        raise InputError(f"--symbols: {', '.join(chosen)} cannot be on {', '.join(venues)}, which has perpetuals only")
+    return markets
+
+
+def _traded(venue: str, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep what `venue` can have: Binance's USD-M market has no spot."""
+    return tuple(symbol for symbol in symbols if venue != "binance-usdm" or parse(symbol).kind is not Kind.SPOT)
 
 
 def _symbols(text: str | None) -> tuple[str, ...]:

@@ -92,6 +92,16 @@ def test_a_recording_needs_a_venue(tmp_path):
         asked(feeds=[str(tmp_path / "day.gz")])
 
 
+def test_symbols_go_to_the_venues_that_can_have_them():
+    assert asked(symbols="BTC-USDT").markets == {"okx": ("BTC-USDT",)}
+    assert asked(symbols="BTC-USDT,ETH-USDT-PERP").markets == {
+        "binance-usdm": ("ETH-USDT-PERP",),
+        "okx": ("BTC-USDT", "ETH-USDT-PERP"),
+    }
+    with pytest.raises(InputError, match="--symbols: BTC-USDT cannot be on binance-usdm"):
+        asked(symbols="BTC-USDT", venue="binance-usdm")
+
+
 def test_people_hear_of_live_markets_only():
     assert asked(feeds=["live"], own_bot=True).own_bot
     assert not asked(feeds=["sandbox"], own_bot=True).own_bot

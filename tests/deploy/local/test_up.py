@@ -27,6 +27,7 @@ class Running:
     """One `csx up` in the background, its output in files."""
 
     def __init__(self, folder: Path, *words: str) -> None:
+        self.folder = folder
         self.data = folder / "data"
         self.port = free_port()
         self.out = folder / "out"
@@ -86,9 +87,9 @@ def up(store_dir: Path) -> Iterator[Any]:
     """Start `csx up` with words; what still runs at the end is stopped."""
     running: list[Running] = []
 
-    def start(*words: str) -> Running:
-        folder = store_dir / os.urandom(4).hex()
-        folder.mkdir(mode=0o711)
+    def start(*words: str, folder: Path | None = None) -> Running:
+        folder = folder or store_dir / os.urandom(4).hex()
+        folder.mkdir(mode=0o711, exist_ok=True)
         running.append(Running(folder, *words))
         return running[-1]
 
@@ -151,7 +152,7 @@ def test_it_comes_up_and_leaves_nothing_behind(up):
 
 
 @pytest.mark.slow
-def test_children_die_when_it_is_killed_and_a_killed_service_comes_back(up):
+def test_killed_it_takes_its_children_along_and_comes_back_with_its_data(up):
     one = up("--venue", "okx")
     one.until(lambda: one.state().get("up"))
     victim = one.state()["processes"]["signals"]["pid"]
@@ -159,9 +160,17 @@ def test_children_die_when_it_is_killed_and_a_killed_service_comes_back(up):
     one.until(lambda: one.state()["up"] and one.state()["processes"].get("signals", {}).get("restarts") == 1)
     assert one.state()["processes"]["signals"]["pid"] != victim
     pids, ports = one.everything()
+    kept = one.state()
     one.process.kill()
     one.process.wait(10)
     assert_gone(pids, ports)
+
+    again = up("--venue", "okx", folder=one.folder)
+    again.until(lambda: again.state().get("up") and again.state()["pid"] == again.process.pid)
+    assert again.state()["postgres_dsn"].partition("@")[0] == kept["postgres_dsn"].partition("@")[0]
+    status, body = again.get("/v1/markets")
+    assert status == 200
+    assert b"BTC-USDT" in body
 
 
 def test_a_taken_port_is_one_line(tmp_path):
