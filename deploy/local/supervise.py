@@ -10,6 +10,7 @@ from threading import Event
 from typing import Final
 
 from deploy.local.children import ChildError
+from deploy.local.screen import understand
 from deploy.local.units import Unit, told
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import CsxError
@@ -180,7 +181,7 @@ class Supervisor:
             raise error
         child = unit.child
         code = None if child is None else child.exit_code
-        last = "".join(f"\n  {line}" for line in unit.last_lines[-8:])
+        last = _told(unit.last_lines[-8:])
         if code == _CONFIGURATION:
             raise Stopped(f"{unit.name} refuses its settings:{last or f' {error}'}", _CONFIGURATION)
         if not unit.service and life.restarts == 0 and error is not None:
@@ -203,3 +204,10 @@ class Supervisor:
             if child is not None and child.alive:
                 with suppress(ProcessLookupError):
                     os.killpg(child.pid, signal.SIGKILL)
+
+
+def _told(raw: Sequence[str]) -> str:
+    """Return the last words of a process, one a line: its complaints, or everything where it has none."""
+    lines = [understand(line, "") for line in raw]
+    complaints = [line for line in lines if line.level in {"error", "critical"}]
+    return "".join(f"\n  {line.text}" for line in complaints or lines)

@@ -134,6 +134,18 @@ def test_refused_settings_end_everything_at_once(stage):
     assert not any("starting it again" in text for text in stage.said)
 
 
+def test_of_structured_last_words_the_complaints_are_told(stage):
+    code = """if True:
+        import sys
+        print('{"level":"info","message":"health port open"}')
+        print('{"level":"error","message":"no such symbol","symbol":"X"}')
+        print('{"level":"info","message":"stopped"}')
+        sys.exit(3)"""
+    stage.add("typo", code)
+    with pytest.raises(Stopped, match=r"^typo refuses its settings:\n  no such symbol symbol=X$"):
+        stage.supervisor().run(on_up=lambda: None)
+
+
 def test_a_wish_to_be_started_again_is_granted_at_once(stage):
     code = (
         "import pathlib,sys; d=pathlib.Path(sys.argv[3]+'.once')\nif not d.exists(): d.touch(); sys.exit(75)\n" + SERVE
