@@ -42,7 +42,7 @@ function formatAge(seconds) {
   return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
 }
 const ageOf = (seenNs) => Math.max(0, (Date.now() - seenNs / 1e6) / 1000);
-const tone = (value) => (value > 0 ? "up" : value < 0 ? "down" : "muted");
+const tone = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "muted");
 const arrow = (direction) => ({ long: "▲ ", short: "▼ ", neutral: "◆ " })[direction] ?? "";
 const judged = (decision) => ({ publish: "published", withhold: "withheld" })[decision] ?? words(decision);
 const toneOf = (direction) => ({ long: "up", short: "down" })[direction] ?? "muted";

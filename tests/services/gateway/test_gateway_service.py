@@ -85,8 +85,12 @@ async def test_from_the_topics_to_an_answer_and_a_clean_end(
     finally:
         await publisher.stop()
         process.send_signal(signals.SIGTERM)
-        async with asyncio.timeout(10):
-            code = await process.wait()
+        try:
+            async with asyncio.timeout(10):
+                code = await process.wait()
+        except TimeoutError:
+            process.kill()
+            raise
     text = log.read_text()
     assert code == 0, text
     assert key not in text
