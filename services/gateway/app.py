@@ -48,6 +48,7 @@ Faults = Callable[[], Awaitable[dict[str, str]]]
 _VERSION = "1.0.0"
 _FLUSH_S = 0.1
 _HEALTH_S = 2.0
+_END_S = 2.0
 _MISSING = re.compile(r"Missing required query parameter '(\w+)'")
 _ALLOWED = {"timeframe": Timeframe, "direction": Direction, "origin": Origin}
 
@@ -132,7 +133,7 @@ async def main(process: Process, settings: Settings) -> None:
 async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.wait(tasks, timeout=_END_S)
 
 
 async def announce_health(hub: Hub, board: Board, interval_s: float = _HEALTH_S) -> None:

@@ -206,12 +206,12 @@ class Hub:
     async def relay(self, redis: Redis) -> None:
         """Pass on what any replica announces; after a break clients are closed, so that they take new snapshots."""
         backoff = Backoff(0.2, 5.0)
-        while True:
+        while not self._draining:  # besides being cancelled: a client library in trouble may swallow that
             try:
                 async with redis.pubsub() as pubsub:
                     await pubsub.subscribe(LIVE)
                     backoff.reset()
-                    while True:
+                    while not self._draining:
                         raw = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_READ_S)
                         if raw:
                             self.send(update(_decode.decode(raw["data"])))
