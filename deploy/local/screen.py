@@ -48,11 +48,14 @@ class Screen:
     Every raw line is also kept in `<log_dir>/<process>.log` (16 MiB, then the older half goes to `.log.1`).
     """
 
-    def __init__(self, log_dir: Path | None = None, *, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, log_dir: Path | None = None, *, stream: TextIO | None = None, keep_bytes: int = _KEEP_BYTES
+    ) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._terminal = self._stream.isatty()
         self._colour = self._terminal and "NO_COLOR" not in os.environ
         self._log_dir = log_dir
+        self._keep_bytes = keep_bytes
         self._lock = Lock()
         self._names: list[str] = []
         self._progress = ""
@@ -115,7 +118,7 @@ class Screen:
         try:
             with path.open("a", encoding="utf-8", errors="replace") as file:
                 file.write(f"{raw}\n")
-                long = file.tell() > _KEEP_BYTES
+                long = file.tell() > self._keep_bytes
             if long:
                 path.replace(path.with_suffix(".log.1"))
         except OSError as e:

@@ -80,3 +80,20 @@ def test_a_reader_that_has_gone_is_noticed_not_raised():
     screen = Screen(stream=_Closed())
     screen.say("hello")
     assert screen.broken
+
+
+def test_a_log_file_that_grew_long_is_put_aside(tmp_path):
+    screen = Screen(tmp_path, stream=io.StringIO(), keep_bytes=100)
+    for number in range(30):
+        screen.line("signals", f"line {number}")
+    assert (tmp_path / "signals.log").stat().st_size < 120
+    assert (tmp_path / "signals.log.1").read_text().endswith("\n")
+
+
+def test_a_log_that_cannot_be_kept_is_told_once(tmp_path):
+    out = io.StringIO()
+    screen = Screen(tmp_path / "nowhere", stream=out)
+    screen.line("signals", "one")
+    screen.line("signals", "two")
+    assert out.getvalue().count("log files are no longer kept") == 1
+    assert "two" in out.getvalue()
