@@ -36,7 +36,7 @@ from services.ingest.venues.venue import AnswerError, Instrument, Plan, Venue
 log = logging.getLogger(__name__)
 
 AGGREGATING: Final = frozenset({"okx"})
-"""Venues whose live trades are aggregates named by their last id: a jump of ids alone proves no loss."""
+"""Venues whose live trades are aggregates named by their last id: a jump of ids proves no loss, the session tells."""
 
 _DIAL_SPACING_S: Final = 0.35
 """OKX takes three connections a second from one address."""

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NoReturn
 
@@ -109,31 +111,41 @@ class Process:
         self.stopping.set()
         UP.labels(self.service).set(0)
         began_s = monotonic_s()
-        try:
-            async with asyncio.timeout(STOP_WITHIN_S - 0.5):
-                for ending in reversed(self._endings):
-                    await self._end(ending)
-        except TimeoutError:
-            log.exception("stopping took too long", extra={"limit_s": STOP_WITHIN_S})
-            self.exit_code = self.exit_code or 1
+        self._end_for_sure(began_s)
+        for ending in reversed(self._endings):
+            await self._end(ending, began_s + STOP_WITHIN_S - 1.0)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
-            _, deaf = await asyncio.wait(tasks, timeout=_CANCEL_WITHIN_S)
-            if deaf:  # a library swallowed the order; the loop's own end cancels them once more
-                log.warning("tasks went on after their end", extra={"tasks": sorted(task.get_name() for task in deaf)})
+            await asyncio.wait(tasks, timeout=0.5)
         await self.health.stop()
         log.info("stopped", extra={"took_s": round(monotonic_s() - began_s, 3), "exit_code": self.exit_code})
 
-    async def _end(self, ending: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await ending()
-        except TimeoutError:
-            raise
-        except Exception:  # one ending that breaks must not keep the others from running
-            log.exception("an ending broke")
-            self.exit_code = self.exit_code or 1
+    async def _end(self, ending: Callable[[], Awaitable[None]], deadline_s: float) -> None:
+        """Give one ending its time; one that breaks, or swallows its cancellation, must not keep the others from it."""
+        task = asyncio.ensure_future(ending())
+        done, _ = await asyncio.wait({task}, timeout=max(0.2, deadline_s - monotonic_s()))
+        if not done:
+            log.error("an ending took too long", extra={"ending": repr(ending)})
+            task.cancel()
+        elif error := task.exception():
+            log.error("an ending broke", exc_info=error)
+        else:
+            return
+        self.exit_code = self.exit_code or 1
+
+    def _end_for_sure(self, began_s: float) -> None:
+        """End the process at its deadline whatever its tasks do: who was told to stop is about to be killed anyway."""
+
+        def end() -> None:
+            sys.stderr.write(f"csx {self.service}: not stopped within {monotonic_s() - began_s:.0f} s, ending now\n")
+            sys.stderr.flush()
+            os._exit(self.exit_code or 1)
+
+        timer = threading.Timer(STOP_WITHIN_S, end)
+        timer.daemon = True
+        timer.start()
 
 
 def run(service: str, settings: ServiceSettings, main: Callable[[Process], Awaitable[None]]) -> NoReturn:

@@ -8,6 +8,7 @@ from msgspec import Raw, json
 from libs.common.events import (
     BookSnapshot,
     FundingRate,
+    Gap,
     Level,
     Liquidation,
     MarkPrice,
@@ -31,6 +32,7 @@ from services.ingest.venues.venue import (
     Resubscribe,
     Rotate,
     Session,
+    Stream,
 )
 from services.ingest.venues.wire import (
     FRAME_LIMIT,
@@ -74,6 +76,7 @@ class OkxSession(Session):
         self._origin = origin
         self._subscriptions = tuple(subscriptions)
         self._books: dict[str, SocketBook] = {}
+        self._last_trades: dict[str, Trade] = {}
         self._requests = 0
         self._readers: dict[str, _Reader] = {
             "trades": self._trade,
@@ -153,17 +156,39 @@ class OkxSession(Session):
         instrument = self._find(trade.native)
         if instrument is None:
             return []
+        event = Trade(
+            venue=VENUE,
+            symbol=instrument.symbol,
+            event_ns=nanos(trade.event_ms),
+            received_ns=received_ns,
+            origin=self._origin,
+            price=trade.price,
+            size=base_size(instrument, trade.size, trade.price),
+            side=Side(trade.side),
+            trade_id=trade.id,
+        )
+        return [*self._missing(event, trade.count), event]
+
+    def _missing(self, trade: Trade, count: int | None) -> list[Item]:
+        """Return the hole before `trade`, an aggregate of the `count` executions whose ids end at its own."""
+        last = self._last_trades.get(trade.symbol)
+        if last is None or int(trade.trade_id) > int(last.trade_id):
+            self._last_trades[trade.symbol] = trade
+        if last is None or count is None or int(trade.trade_id) - count <= int(last.trade_id):
+            return []
         return [
-            Trade(
+            Gap(
                 venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(trade.event_ms),
-                received_ns=received_ns,
+                symbol=trade.symbol,
+                event_ns=trade.event_ns,
+                received_ns=trade.received_ns,
                 origin=self._origin,
-                price=trade.price,
-                size=base_size(instrument, trade.size, trade.price),
-                side=Side(trade.side),
-                trade_id=trade.id,
+                stream=Stream.TRADES.value,
+                from_ns=last.event_ns,
+                to_ns=trade.event_ns,
+                cause="sequence",
+                first_missing=str(int(last.trade_id) + 1),
+                last_missing=str(int(trade.trade_id) - count),
             )
         ]
 

@@ -44,6 +44,8 @@ class Trade(Struct):
     size: Size = field(name="sz")
     side: Literal["buy", "sell"]
     event_ms: Millis = field(name="ts")
+    count: int | None = None
+    """How many executions; their ids end at `id`. Frames before 2025 lack it."""
 
 
 class Book(Struct):

@@ -198,7 +198,7 @@ async def test_disturbed_ingest_loses_no_trade(street: Street, venue: str, symbo
     await street.start(venue, symbol)
     await street.more_trades(30)
     spoilt = ["truncate", "garbage_utf8", "unknown_channel", "oversize", "nan", "negative_size", "duplicate"]
-    lossy = ["drop", "reorder"] if venue == "binance-usdm" else []  # aggregates do not tell where one is missing
+    lossy = ["drop", "reorder"]
     ending = ["notice_64008"] if venue == "okx" else []
     kinds = [*spoilt, *lossy, "sequence_gap", *ending, "disconnect", "http_429"]
     await street.control(

@@ -124,6 +124,23 @@ def test_an_ending_that_breaks_does_not_keep_the_others_from_running(start):
     assert child.process.returncode == 1
 
 
+@pytest.mark.slow
+def test_an_ending_that_swallows_its_cancellation_ends_at_the_deadline_all_the_same(start):
+    child = start("""
+        async def main(process):
+            async def stubborn():
+                while True:
+                    try: await asyncio.sleep(3600)
+                    except asyncio.CancelledError: pass
+            process.on_stop(stubborn)
+            process.stopping.set()
+        run("signals", Settings(), main)
+    """)
+    _, text = child.process.communicate(timeout=15)
+    assert "not stopped within 10 s, ending now" in text
+    assert child.process.returncode == 1
+
+
 def test_sigterm_during_the_start_cancels_it(start):
     child = start("""
         async def main(process):

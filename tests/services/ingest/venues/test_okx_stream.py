@@ -258,6 +258,32 @@ def test_marks_and_open_interest() -> None:
     assert dollars.notional == 2385812703.75
 
 
+def _print(number, count, ts="1630048897897"):
+    return TRADE | {"tradeId": str(number), "count": str(count), "ts": ts}
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        ([(100, 3), (101, 1), (105, 4)], []),  # 101..101 and 102..105 follow each other
+        ([(100, 3), (105, 4)], [("101", "101")]),
+        ([(100, 1), (110, 1), (112, 2)], [("101", "109")]),
+        ([(100, 1), (103, 1), (102, 2), (104, 1)], [("101", "102")]),  # the late one is no second loss
+    ],
+)
+def test_an_aggregate_that_does_not_continue_the_last_one_opens_a_hole(rows, missing):
+    items = _session().receive(_frame("trades", *(_print(*row) for row in rows)), 5)
+    holes = [item for item in items if isinstance(item, Gap)]
+    assert [(hole.first_missing, hole.last_missing) for hole in holes] == missing
+    assert all((hole.stream, hole.cause, hole.recovered) == ("trades", "sequence", False) for hole in holes)
+    assert [item.trade_id for item in items if isinstance(item, Trade)] == [str(number) for number, _ in rows]
+
+
+def test_frames_without_a_count_cannot_tell_and_open_no_hole():
+    rows = [{key: value for key, value in _print(number, 1).items() if key != "count"} for number in (100, 200)]
+    assert not [item for item in _session().receive(_frame("trades", *rows), 5) if isinstance(item, Gap)]
+
+
 @pytest.mark.parametrize("channel", ["trades", "mark-price", "funding-rate", "open-interest"])
 def test_instruments_nobody_asked_for_are_passed_over(channel) -> None:
     row = TRADE | FUNDING | {"markPx": "1", "oi": "1", "oiCcy": "1", "instId": "BTC-USDT-SWAP"}
