@@ -11,7 +11,7 @@ STAMP := $(VENV)/.ready
 UP ?=
 TESTS ?= tests
 
-.PHONY: help setup run test check format doctor clean
+.PHONY: help setup run test check format picture doctor clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -39,6 +39,9 @@ $(STAMP): uv.lock pyproject.toml
 
 run: setup ## Run the whole system on a simulated market (UP="--port 9000" for options of csx up)
 	@exec $(BIN)/csx up $(UP)
+
+picture: setup ## Take the pictures of the README: runs the system, photographs the page
+	@$(BIN)/python -m deploy.local.picture
 
 doctor: setup ## Say what is reachable, configured, missing on this machine
 	@$(BIN)/csx doctor

@@ -15,13 +15,19 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     telegram_token: SecretStr = SecretStr("")
     """Of the bot, as @BotFather gave it; production needs one."""
     telegram_url: str = "https://api.telegram.org"
+    """Scheme and host of the Bot API."""
     chats: Annotated[tuple[str, ...], NoDecode] = ()
     """Telegram chats that hear of every signal within the bounds below, without a rule of their own."""
     min_score: float = Field(0.0, ge=0, le=1)
+    """Least absolute score these chats hear of."""
     labels: Annotated[tuple[Label, ...], NoDecode] = ()
+    """Labels these chats hear of (`strong_buy,strong_sell`); any where empty."""
     timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = ()
+    """Timeframes these chats hear of; any where empty."""
     cooldown_s: int = Field(0, ge=0)
+    """Least seconds between two delivered alerts of one chat, market and timeframe."""
     severity: Severity = Severity.WARNING
+    """Of these chats' alerts: `info` is not repeated when its fate is unknown."""
     lease_s: float = Field(30.0, gt=0)
     """A sender that has not answered for so long counts as dead."""
     senders: int = Field(16, ge=1, le=256)

@@ -16,7 +16,9 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """Where it listens and whom it lets in; the order of the fields is the order of their checks."""
 
     host: str = "127.0.0.1"
+    """Where it listens."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """Its port; 0 takes any free one."""
     feed: Literal["live", "recorded", "sandbox"] = "live"
     """What the ingest is fed from; only the sandbox may be read without a key."""
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
@@ -24,6 +26,7 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of other web pages that may open the stream: `https://desk.example`."""
     heartbeat_s: float = Field(default=15.0, gt=0)
+    """Seconds between two heartbeats of the stream."""
     stale_after_s: float = Field(default=15.0, gt=0)
     """A price, book or feed that is older is marked stale."""
     max_clients: int = Field(default=1000, ge=1)

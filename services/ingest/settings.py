@@ -20,9 +20,11 @@ class Settings(ServiceSettings, env_prefix="CSX_INGEST_"):
     symbols: Annotated[tuple[str, ...], NoDecode] = ("BTC-USDT-PERP",)
     """Canonical symbols, commas between."""
     streams: Annotated[tuple[Stream, ...], NoDecode] = tuple(Stream)
+    """What is listened to, commas between."""
     ws_url: str | None = None
     """Scheme and host of the venue's sockets; the venue's own where absent."""
     rest_url: str | None = None
+    """Scheme and host of the venue's REST; the venue's own where absent."""
     origin: Origin = Origin.LIVE
     """What every event says of its birth: a sandbox must say `simulated`, a replay `recorded`."""
     trade_channel: str | None = None

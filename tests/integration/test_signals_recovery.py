@@ -114,7 +114,7 @@ class Worker:
         environment |= {
             "CSX_KAFKA_BOOTSTRAP": self._bootstrap,
             "CSX_INSTANCE": "0",
-            "CSX_SIGNALS_TIMEFRAMES": '["1m","5m"]',
+            "CSX_SIGNALS_TIMEFRAMES": "1m,5m",
             "CSX_SIGNALS_SNAPSHOT_EVERY_S": "0.4",
         }
         with self._log.open("ab") as log:
