@@ -98,4 +98,5 @@ def test_the_gateways_candles_are_those_of_an_independent_count(system, recordin
 
 def test_without_its_key_the_page_of_a_recording_shows_nothing(system):
     answer = get(f"{system.url}/v1/signals")
-    assert (answer["http_status"], answer["code"]) == (401, "missing_key")
+    assert (answer["http_status"], answer["code"]) == (401, "unauthenticated")
+    assert [error["field"] for error in answer["errors"]] == ["Authorization"]

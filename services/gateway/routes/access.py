@@ -7,7 +7,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
 from services.gateway.auth import ANONYMOUS, AuthError, Keyring, Principal, bearer
-from services.gateway.problems import CODES, FieldError, Problem, ProblemDocument
+from services.gateway.problems import CODES, FieldError, Problem, ProblemDocument, field_problem
 
 PUBLIC: Final = {"public": True}
 READ: Final = {"scope": "read"}
@@ -40,11 +40,11 @@ async def _principal(connection: ASGIConnection[Any, Any, Any, Any], keyring: Ke
     if key is None:
         if keyring.anonymous:
             return ANONYMOUS
-        raise Problem("unauthenticated", "send an API key: Authorization: Bearer csx_live_...")
+        raise field_problem("unauthenticated", "Authorization", "send an API key: Bearer csx_live_...")
     try:
         return await keyring.check(key)
     except AuthError as e:
-        raise Problem("unauthenticated", str(e)) from e
+        raise field_problem("unauthenticated", "Authorization", str(e)) from e
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

@@ -47,6 +47,7 @@ async def test_without_a_good_key_there_is_nothing(gateway, method, path):
     async with gateway.client(Accept="*/*") as client:
         answer = await client.request(method, path)
         body = problem_of(answer, 401, "unauthenticated")
+        assert [error["field"] for error in body["errors"]] == ["Authorization"]
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert body["instance"] == path
         for header in ("Bearer ", "Bearer nonsense", f"Bearer {mint('thief').text}", f"Basic {gateway.key}"):
