@@ -26,14 +26,16 @@ from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
 from services.gateway import __doc__ as about
+from services.gateway.announcing import announce
 from services.gateway.auth import Keyring
 from services.gateway.board import Board
+from services.gateway.history import HISTORY_TOPICS, History
 from services.gateway.hub import Hub, Message, update
 from services.gateway.latest import Latest
+from services.gateway.live import LIVE_TOPICS, Live
 from services.gateway.outages import OUTAGES
 from services.gateway.perimeter import Perimeter
 from services.gateway.problems import MEDIA_TYPE, FieldError, Problem
-from services.gateway.projections import HISTORY_TOPICS, LIVE_TOPICS, History, Live, announce
 from services.gateway.routes import ROUTES
 from services.gateway.routes.access import guard
 from services.gateway.server import serve

@@ -18,7 +18,7 @@ from services.gateway.board import Board
 from services.gateway.hub import Hub
 from services.gateway.latest import Latest
 from services.gateway.outages import OUTAGES
-from services.gateway.schemas import rfc3339
+from services.gateway.schemas.times import rfc3339
 from services.gateway.settings import Settings
 from services.gateway.store import Store
 from services.gateway.stream import Sessions

@@ -8,7 +8,9 @@ from msgspec import Struct, structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from services.gateway.schemas import Book, Feed, Price, Reading, age_s
+from services.gateway.schemas.markets import Book, Price, Reading
+from services.gateway.schemas.system import Feed
+from services.gateway.schemas.times import age_s
 
 LIVE: Final = "csx:gateway:live"
 """The channel on which views are announced to every replica's stream clients."""

@@ -6,25 +6,15 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from libs.common.bus.codec import decode, encode
-from libs.common.events import Candle, Decision, Delivery, Direction, Gap, Origin, Signal, Timeframe, Verdict
-from services.gateway import statements
+from libs.common.events import Candle, Delivery, Direction, Gap, Origin, Signal, Timeframe, Verdict
+from services.gateway import rows, statements
 from services.gateway.auth import KeyRow
 from services.gateway.cursor import Place
-from services.gateway.schemas import StoredSignal
+from services.gateway.rows import MarketRow
+from services.gateway.schemas.signals import StoredSignal
 
 _MAX_NS: Final = 2**63 - 1
 _TIMEOUT_S: Final = 10.0
-
-
-class MarketRow(Struct, frozen=True, kw_only=True):
-    """A market and when something of it came last."""
-
-    venue: str
-    symbol: str
-    origin: Origin
-    event_ns: int
-    seen_ns: int
 
 
 class SignalFilter(Struct, frozen=True, kw_only=True):
@@ -75,24 +65,24 @@ class Store:
     async def write(self, batch: Batch, seen_ns: int) -> None:
         """Write `batch`, all or nothing."""
         async with self._pool.acquire() as connection, connection.transaction():
-            for sql, rows in (
-                (statements.MARKET, [_market(row) for row in _ordered(batch.markets)]),
-                (statements.CANDLE, [_candle(candle) for candle in batch.candles]),
-                (statements.SIGNAL, [_signal(signal, seen_ns) for signal in batch.signals]),
-                (statements.VERDICT, [_verdict(verdict, seen_ns) for verdict in batch.verdicts]),
-                (statements.DELIVERY, [_delivery(delivery) for delivery in batch.deliveries]),
-                (statements.GAP, [_gap(gap) for gap in batch.gaps]),
+            for sql, entries in (
+                (statements.MARKET, [rows.of_market(row) for row in _ordered(batch.markets)]),
+                (statements.CANDLE, [rows.of_candle(candle) for candle in batch.candles]),
+                (statements.SIGNAL, [rows.of_signal(signal, seen_ns) for signal in batch.signals]),
+                (statements.VERDICT, [rows.of_verdict(verdict, seen_ns) for verdict in batch.verdicts]),
+                (statements.DELIVERY, [rows.of_delivery(delivery) for delivery in batch.deliveries]),
+                (statements.GAP, [rows.of_gap(gap) for gap in batch.gaps]),
             ):
-                if rows:
-                    await connection.executemany(sql, rows)
+                if entries:
+                    await connection.executemany(sql, entries)
 
     async def touch(self, markets: Sequence[MarketRow]) -> None:
         """Remember that something of these markets came."""
-        await self._pool.executemany(statements.MARKET, sorted(_market(row) for row in markets))
+        await self._pool.executemany(statements.MARKET, sorted(rows.of_market(row) for row in markets))
 
     async def markets(self, symbol: str | None = None) -> list[MarketRow]:
         """Return known markets (of one symbol), ordered by symbol and venue."""
-        rows = await self._pool.fetch(statements.MARKETS, symbol)
+        found = await self._pool.fetch(statements.MARKETS, symbol)
         return [
             MarketRow(
                 venue=row["venue"],
@@ -101,7 +91,7 @@ class Store:
                 event_ns=row["event_ns"],
                 seen_ns=row["seen_ns"],
             )
-            for row in rows
+            for row in found
         ]
 
     async def candles(
@@ -117,7 +107,7 @@ class Store:
 
         Of two sources of one bar the closed one counts, then the one by REST.
         """
-        rows = await self._pool.fetch(
+        found = await self._pool.fetch(
             statements.CANDLES,
             market.symbol,
             market.venue,
@@ -129,12 +119,12 @@ class Store:
         )
         return [
             Candle(venue=market.venue, symbol=market.symbol, timeframe=timeframe, received_ns=row["event_ns"], **row)
-            for row in rows
+            for row in found
         ]
 
     async def signals(self, wanted: SignalFilter, *, after: Place | None = None, limit: int) -> list[StoredSignal]:
         """Return the newest `limit` signals that fit, newest first, after the place `after`."""
-        rows = await self._pool.fetch(
+        found = await self._pool.fetch(
             statements.SIGNALS,
             wanted.symbol,
             wanted.venue,
@@ -145,12 +135,12 @@ class Store:
             after.signal_id if after else None,
             limit,
         )
-        return [_stored(row) for row in rows]
+        return [rows.to_signal(row) for row in found]
 
     async def signal(self, signal_id: str) -> StoredSignal | None:
         """Return one signal."""
         row = await self._pool.fetchrow(statements.SIGNAL_BY_ID, signal_id)
-        return _stored(row) if row else None
+        return rows.to_signal(row) if row else None
 
     async def deliveries(self, signal_id: str) -> list[Delivery]:
         """Return what became of a signal's alerts, oldest first."""
@@ -162,8 +152,8 @@ class Store:
 
     async def gap_counts(self) -> dict[tuple[str, str, str], tuple[int, int]]:
         """Return (gaps, of them open) by venue, symbol and stream."""
-        rows = await self._pool.fetch(statements.GAP_COUNTS)
-        return {(row["venue"], row["symbol"], row["stream"]): (row["gaps"], row["open"]) for row in rows}
+        found = await self._pool.fetch(statements.GAP_COUNTS)
+        return {(row["venue"], row["symbol"], row["stream"]): (row["gaps"], row["open"]) for row in found}
 
     async def add_key(self, row: KeyRow) -> None:
         """Store a new key's hash."""
@@ -172,11 +162,11 @@ class Store:
     async def find_key(self, key_id: str) -> KeyRow | None:
         """Return the key of that id, revoked ones too."""
         row = await self._pool.fetchrow(statements.FIND_KEY, key_id)
-        return _key(row) if row else None
+        return rows.to_key(row) if row else None
 
     async def keys(self) -> list[KeyRow]:
         """Return every key, newest first."""
-        return [_key(row) for row in await self._pool.fetch(statements.KEYS)]
+        return [rows.to_key(row) for row in await self._pool.fetch(statements.KEYS)]
 
     async def revoke_key(self, key_id: str, at_ns: int) -> bool:
         """Revoke a key; False: there is no such key."""
@@ -189,101 +179,3 @@ class Store:
 
 def _ordered(markets: dict[tuple[str, str], MarketRow]) -> list[MarketRow]:
     return [markets[key] for key in sorted(markets)]  # two writers that lock in one order cannot deadlock
-
-
-def _market(row: MarketRow) -> tuple[Any, ...]:
-    return row.symbol, row.venue, str(row.origin), row.event_ns, row.seen_ns
-
-
-def _candle(candle: Candle) -> tuple[Any, ...]:
-    return (
-        candle.venue,
-        candle.symbol,
-        str(candle.timeframe),
-        str(candle.origin),
-        candle.open_ns,
-        str(candle.source),
-        candle.event_ns,
-        candle.open,
-        candle.high,
-        candle.low,
-        candle.close,
-        candle.volume,
-        candle.taker_buy_volume,
-        candle.trades,
-        candle.closed,
-        candle.complete,
-    )
-
-
-def _signal(signal: Signal, seen_ns: int) -> tuple[Any, ...]:
-    return (
-        signal.signal_id,
-        signal.venue,
-        signal.symbol,
-        str(signal.timeframe),
-        str(signal.origin),
-        str(signal.direction),
-        signal.as_of_ns,
-        seen_ns,
-        encode(signal),
-    )
-
-
-def _verdict(verdict: Verdict, seen_ns: int) -> tuple[Any, ...]:
-    judged = (str(verdict.decision), verdict.rationale, verdict.judge, verdict.decided_ns)
-    return (*_signal(verdict.signal, seen_ns), *judged)
-
-
-def _delivery(delivery: Delivery) -> tuple[Any, ...]:
-    return (
-        delivery.alert_id,
-        delivery.signal_id,
-        delivery.channel,
-        delivery.recipient,
-        str(delivery.state),
-        delivery.attempts,
-        delivery.at_ns,
-        delivery.message_id,
-        delivery.reason,
-        str(delivery.origin),
-    )
-
-
-def _gap(gap: Gap) -> tuple[Any, ...]:
-    return (
-        gap.venue,
-        gap.symbol,
-        gap.stream,
-        gap.from_ns,
-        gap.to_ns,
-        gap.event_ns,
-        gap.cause,
-        gap.recovered,
-        str(gap.origin),
-    )
-
-
-def _stored(row: Any) -> StoredSignal:
-    signal = decode(row["body"])
-    assert isinstance(signal, Signal)
-    return StoredSignal(
-        signal=signal,
-        seen_ns=row["seen_ns"],
-        decision=Decision(row["decision"]) if row["decision"] else None,
-        rationale=row["rationale"],
-        judge=row["judge"],
-        decided_ns=row["decided_ns"],
-    )
-
-
-def _key(row: Any) -> KeyRow:
-    return KeyRow(
-        key_id=row["key_id"],
-        name=row["name"],
-        digest=row["digest"],
-        scopes=tuple(row["scopes"]),
-        created_ns=row["created_ns"],
-        revoked_ns=row["revoked_ns"],
-        used_ns=row["used_ns"],
-    )

@@ -5,7 +5,7 @@ from litestar.di import NamedDependency
 
 from services.gateway.board import Board
 from services.gateway.routes.access import READ, problems
-from services.gateway.schemas import HealthView
+from services.gateway.schemas.system import HealthView
 
 
 @get(

@@ -7,10 +7,10 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
 from services.gateway.board import Board
-from services.gateway.projections import BOOK_DEPTH
+from services.gateway.live import BOOK_DEPTH
 from services.gateway.routes.access import READ, problems
 from services.gateway.routes.parameters import ChosenVenueQuery, NanosQuery, SymbolPath, TimeframeQuery
-from services.gateway.schemas import BookAnswer, Candles, Markets, Readings
+from services.gateway.schemas.markets import BookAnswer, Candles, Markets, Readings
 
 _TAGS = ["markets"]
 

@@ -17,7 +17,7 @@ from services.gateway.routes.parameters import (
     SymbolQuery,
     VenueQuery,
 )
-from services.gateway.schemas import SignalDetail, Signals
+from services.gateway.schemas.signals import SignalDetail, Signals
 
 _TAGS = ["signals"]
 

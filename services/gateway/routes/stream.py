@@ -9,7 +9,7 @@ from litestar.exceptions import WebSocketException
 from services.gateway.auth import AuthError
 from services.gateway.hub import Close
 from services.gateway.routes.access import PUBLIC, READ, problems
-from services.gateway.schemas import Ticket
+from services.gateway.schemas.system import Ticket
 from services.gateway.stream import Sessions
 
 

@@ -36,10 +36,11 @@ from libs.common.runtime.migrations import migrate
 from services.gateway.app import build
 from services.gateway.auth import Keyring, mint
 from services.gateway.board import Board
+from services.gateway.history import HISTORY_TOPICS, History
 from services.gateway.hub import Hub
 from services.gateway.latest import Latest
+from services.gateway.live import Live
 from services.gateway.perimeter import Perimeter
-from services.gateway.projections import HISTORY_TOPICS, History, Live
 from services.gateway.settings import Settings
 from services.gateway.store import Store
 from services.gateway.stream import Sessions
@@ -166,6 +167,7 @@ def candle(
     close: float = 101.0,
     source: Source = Source.TRADES,
     closed: bool = True,
+    complete: bool = True,
     known: int = 0,
     symbol: str = "BTC-USDT-PERP",
     venue: str = "okx",
@@ -187,6 +189,7 @@ def candle(
         taker_buy_volume=7.5,
         trades=31,
         closed=closed,
+        complete=complete,
         source=source,
     )
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from libs.common.events import BookDelta, BookSnapshot, DeliveryState, Gap, Origin, Source, Timeframe
 from services.gateway import cursor
 from services.gateway.ladder import Ladder
-from services.gateway.projections import Live
-from services.gateway.schemas import mask, rfc3339
+from services.gateway.live import Live
+from services.gateway.schemas.signals import mask
+from services.gateway.schemas.times import rfc3339
 from services.gateway.store import SignalFilter
 
 TABLES = ("markets", "candles", "signals", "deliveries", "gaps")

@@ -186,6 +186,26 @@ async def test_candles_are_half_open_and_prefer_rest_unless_it_is_not_closed(gat
     assert (await ask(path, params={"timeframe": "1m", "from_ns": 5, "to_ns": 5})).json()["data"] == []
 
 
+@pytest.mark.parametrize("rest_first", [True, False])
+async def test_a_bar_of_two_sources_is_served_once_by_rest_and_what_was_not_seen_whole_is_flagged(
+    gateway, ask, make, rest_first
+):
+    bars = [make.NOON + i * make.MINUTE for i in range(3)]
+    twins = [
+        make.candle(bars[0], close=101.9, source=Source.REST),
+        make.candle(bars[0], close=100.5, complete=False),
+    ]
+    await gateway.fold(*(twins if rest_first else reversed(twins)))
+    await gateway.fold(make.candle(bars[1], complete=False), make.candle(bars[2], closed=False))
+    body = (await ask("/v1/markets/BTC-USDT-PERP/candles", params={"timeframe": "1m", "limit": 3})).json()
+    assert [(bar["open_ns"], bar["source"], bar["close"], bar["complete"], bar["closed"]) for bar in body["data"]] == [
+        (bars[0], "rest", 101.9, True, True),
+        (bars[1], "trades", 101.0, False, True),
+        (bars[2], "trades", 101.0, True, False),
+    ]
+    assert not body["has_more"]
+
+
 async def test_without_a_venue_the_newest_data_wins_and_is_named(gateway, ask, make):
     await gateway.fold(make.trade(1.0, venue="okx"))
     gateway.clock.now += 60 * make.SECOND

@@ -15,9 +15,11 @@ from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway import metrics
 from services.gateway.app import announce_health
+from services.gateway.auth import Keyring, mint
 from services.gateway.hub import Client, Close, Message, Topic
 from services.gateway.server import serve
 from services.gateway.settings import Settings
+from services.gateway.stream import Sessions
 
 WITHIN_S = 10
 
@@ -187,12 +189,39 @@ async def test_what_is_not_understood_is_answered_and_ten_times_is_enough(gatewa
         assert await client.closed() == Close.OVERSIZE
 
 
-async def test_a_revoked_key_closes_its_open_stream(gateway, address):
-    async with desk(address, gateway.key) as client:
-        await client.hear(type="ready")
-        await gateway.store.revoke_key(gateway.key[9:19], gateway.clock())
-        gateway.clock.now += 5_000_000_000
-        assert await client.closed() == Close.REVOKED
+async def test_a_revoked_key_closes_its_open_stream_within_the_five_seconds_of_the_manual(gateway):
+    sessions = Sessions(gateway.hub, gateway.board, Keyring(gateway.store), gateway.latest)  # by the true clock
+    open_, other = Line(), Line()
+    others = mint("other")
+    await gateway.store.add_key(others.row)
+    talks = [
+        asyncio.create_task(sessions.open(line).run(await sessions.who(f"Bearer {key}", None)))
+        for line, key in ((open_, gateway.key), (other, others.text))
+    ]
+    await asyncio.gather(open_.greeted.wait(), other.greeted.wait())
+    await gateway.store.revoke_key(gateway.key[9:19], gateway.clock())  # just after it was looked up: the worst case
+    async with asyncio.timeout(5):
+        await talks[0]
+    assert open_.closed == Close.REVOKED
+    assert other.closed is None
+    other.gone.set()
+    await talks[1]
+
+
+class Line:
+    """A connection whose client listens, says nothing, and goes when told."""
+
+    def __init__(self):
+        self.greeted, self.gone, self.closed = asyncio.Event(), asyncio.Event(), None
+
+    async def receive(self):
+        await self.gone.wait()
+
+    async def send(self, text):
+        self.greeted.set()
+
+    async def close(self, code, reason):
+        self.closed = code
 
 
 async def test_a_reader_that_stops_reading_costs_the_others_nothing(gateway, address, make):

@@ -1,54 +1,37 @@
-"""Topics to views: `History` folds what is kept into PostgreSQL, `Live` folds what is newest into Redis.
+"""Topics to Redis: the newest trade, book and readings of each market, and how its feeds are; then announced.
 
-Both may see a record twice, after a restart or from the log: the views stay what they were.
+A record may come twice, after a restart or from the log: the views stay what they were.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 
 from libs.common.bus.consuming import Record
-from libs.common.bus.topics import BOOKS, CANDLES, DELIVERIES, GAPS, READINGS, SIGNALS, TRADES, VERDICTS
-from libs.common.events import (
-    BookDelta,
-    BookSnapshot,
-    Candle,
-    Delivery,
-    Gap,
-    LayerReading,
-    Origin,
-    Signal,
-    Trade,
-    Verdict,
-)
+from libs.common.bus.topics import BOOKS, READINGS, TRADES
+from libs.common.events import BookDelta, BookSnapshot, LayerReading, Origin, Trade
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
+from services.gateway.announcing import announce_newest
 from services.gateway.ladder import Ladder
-from services.gateway.latest import Announcement, Latest, Views
-from services.gateway.schemas import Bar, Book, Feed, Price, Reading, StoredSignal, rfc3339, summary
-from services.gateway.store import Batch, MarketRow, Store
+from services.gateway.latest import Latest, Views
+from services.gateway.rows import MarketRow
+from services.gateway.schemas.markets import Book, Price, Reading
+from services.gateway.schemas.system import Feed
+from services.gateway.schemas.times import rfc3339
+from services.gateway.store import Store
 
-HISTORY_TOPICS: Final = (CANDLES, GAPS, SIGNALS, VERDICTS, DELIVERIES)
 LIVE_TOPICS: Final = (TRADES, BOOKS, READINGS)
 
 BOOK_DEPTH: Final = 50
 """Levels a side that views hold."""
 
-STREAM_DEPTH: Final = 20
-"""Levels a side that the stream sends."""
-
 STREAMS: Final = ("trades", "books", "readings")
 """What feed health watches of each market."""
 
-_BARS_ANNOUNCED: Final = 3
-"""Newest candles of one timeframe that a batch announces; history by REST comes by the hundred."""
-
 _BOOK_EVERY_NS: Final = 250_000_000
 _TOUCH_EVERY_NS: Final = 5_000_000_000
-
-Clock = Callable[[], int]
 
 
 class _Sighting(Struct):
@@ -60,58 +43,10 @@ class _Sighting(Struct):
     events: int
 
 
-class History:
-    """Candles, gaps, signals, verdicts and deliveries into PostgreSQL; then announced."""
-
-    def __init__(self, store: Store, latest: Latest, clock: Clock = now_ns) -> None:
-        self._store = store
-        self._latest = latest
-        self._clock = clock
-
-    async def __call__(self, records: Sequence[Record]) -> None:
-        """Write one batch; its offsets are committed after it."""
-        seen_ns = self._clock()
-        batch = Batch()
-        announcements: list[Announcement] = []
-        candles: dict[tuple[str, str, str], list[Candle]] = {}
-        for record in records:
-            event = record.event
-            metrics.PROJECTED.labels(type(event).__name__).inc()
-            match event:
-                case Candle():
-                    batch.candles.append(event)
-                    candles.setdefault((event.venue, event.symbol, event.timeframe), []).append(event)
-                    self._mark(batch, event.venue, event.symbol, event.origin, event.event_ns, seen_ns)
-                case Signal():
-                    batch.signals.append(event)
-                    announcements.append(_signal(StoredSignal(signal=event, seen_ns=seen_ns), seen_ns))
-                    self._mark(batch, event.venue, event.symbol, event.origin, event.known_at_ns, seen_ns)
-                case Verdict():
-                    batch.verdicts.append(event)
-                    announcements.append(_verdict(event, seen_ns))
-                case Delivery():
-                    batch.deliveries.append(event)
-                case Gap():
-                    batch.gaps.append(event)
-                case _:
-                    continue
-        await self._store.write(batch, seen_ns)
-        for bars in candles.values():
-            newest = sorted(bars, key=lambda candle: candle.open_ns)[-_BARS_ANNOUNCED:]
-            announcements.extend(_bar(candle) for candle in newest)
-        await self._latest.write(Views(announcements=announcements))
-
-    @staticmethod
-    def _mark(batch: Batch, venue: str, symbol: str, origin: Origin, event_ns: int, seen_ns: int) -> None:
-        batch.markets[symbol, venue] = MarketRow(
-            venue=venue, symbol=symbol, origin=origin, event_ns=event_ns, seen_ns=seen_ns
-        )
-
-
 class Live:
     """Trades, books and readings into Redis; books at most four times a second and market."""
 
-    def __init__(self, store: Store, latest: Latest, clock: Clock = now_ns) -> None:
+    def __init__(self, store: Store, latest: Latest, clock: Callable[[], int] = now_ns) -> None:
         self._store = store
         self._latest = latest
         self._clock = clock
@@ -155,14 +90,14 @@ class Live:
             views.feeds[key] = self._feed(key)
         self._show_books(views, seen_ns)
         await self._touch({(venue, symbol) for venue, symbol, _ in touched}, seen_ns)
-        _announce(views)
+        announce_newest(views)
         await self._latest.write(views)
 
     async def flush(self, *, everything: bool = False) -> None:
         """Write the books that were held back by their pace."""
         views = Views()
         self._show_books(views, self._clock(), everything=everything)
-        _announce(views)
+        announce_newest(views)
         await self._latest.write(views)
 
     def _trade(self, views: Views, trade: Trade, seen_ns: int) -> None:
@@ -273,78 +208,3 @@ def _read(views: Views, reading: LayerReading, seen_ns: int) -> None:
         as_of=rfc3339(reading.as_of_ns),
         seen_ns=seen_ns,
     )
-
-
-def _announce(views: Views) -> None:
-    for price in views.prices.values():
-        views.announcements.append(announce("price", price.venue, price.symbol, price))
-    for book in views.books.values():
-        shown = msgspec.structs.replace(book, bids=book.bids[:STREAM_DEPTH], asks=book.asks[:STREAM_DEPTH])
-        views.announcements.append(announce("book", book.venue, book.symbol, shown))
-    for reading in views.readings.values():
-        slot = f"{reading.layer}|{reading.timeframe or ''}"
-        views.announcements.append(announce("readings", reading.venue, reading.symbol, reading, slot=slot))
-
-
-def announce(channel: str, venue: str, symbol: str, data: Struct, *, slot: str = "") -> Announcement:
-    """Return `data` ready for the stream."""
-    return Announcement(
-        channel=channel, venue=venue, symbol=symbol, slot=slot, data=msgspec.Raw(msgspec.json.encode(data))
-    )
-
-
-def bar(candle: Candle) -> Bar:
-    """Return the view of a candle."""
-    return Bar(
-        open_ns=candle.open_ns,
-        open_time=rfc3339(candle.open_ns),
-        close_ns=candle.close_ns,
-        open=candle.open,
-        high=candle.high,
-        low=candle.low,
-        close=candle.close,
-        volume=candle.volume,
-        taker_buy_volume=candle.taker_buy_volume,
-        trades=candle.trades,
-        closed=candle.closed,
-        complete=candle.complete,
-        source=candle.source,
-    )
-
-
-class LiveBar(Struct, frozen=True, kw_only=True):
-    """A candle on the stream."""
-
-    venue: str
-    symbol: str
-    timeframe: str
-    origin: Origin
-    candle: Bar
-
-
-def _bar(candle: Candle) -> Announcement:
-    data = LiveBar(
-        venue=candle.venue,
-        symbol=candle.symbol,
-        timeframe=candle.timeframe,
-        origin=candle.origin,
-        candle=bar(candle),
-    )
-    return announce("candles", candle.venue, candle.symbol, data, slot=f"{candle.timeframe}|{candle.open_ns}")
-
-
-def _signal(stored: StoredSignal, seen_ns: int) -> Announcement:
-    signal = stored.signal
-    return announce("signals", signal.venue, signal.symbol, summary(stored, seen_ns))
-
-
-def _verdict(verdict: Verdict, seen_ns: int) -> Announcement:
-    judged = StoredSignal(
-        signal=verdict.signal,
-        seen_ns=seen_ns,
-        decision=verdict.decision,
-        rationale=verdict.rationale,
-        judge=verdict.judge,
-        decided_ns=verdict.decided_ns,
-    )
-    return _signal(judged, seen_ns)
