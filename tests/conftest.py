@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.containers import engine_answers, kafka, postgres_container, valkey_container
+
 settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("csx")  # a busy machine is slow, not wrong
 
@@ -34,7 +36,14 @@ def store_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def postgres_dsn(store_dir: Path) -> Iterator[str]:
-    """The database of a PostgreSQL server that lives as long as the session; shared by all its tests."""
+    """The database of a PostgreSQL server that lives as long as the session; shared by all its tests.
+
+    A container where a Docker engine answers, else the wheel's server on this machine.
+    """
+    if engine_answers():
+        with postgres_container() as dsn:
+            yield dsn
+        return
     from deploy.local.children import free_port
     from deploy.local.postgres import EmbeddedPostgres
 
@@ -60,7 +69,11 @@ async def fresh_dsn(postgres_dsn: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def redis_url(store_dir: Path) -> Iterator[str]:
-    """A Valkey server that lives as long as the session; shared by all its tests."""
+    """A Valkey server that lives as long as the session; shared by all its tests. Container or wheel, as above."""
+    if engine_answers():
+        with valkey_container() as url:
+            yield url
+        return
     from deploy.local.children import free_port
     from deploy.local.valkey import EmbeddedValkey
 
@@ -89,6 +102,15 @@ def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server = EmbeddedBroker(options=["--auto-create"])
     yield server.start(tmp_path_factory.mktemp("broker"), free_port())
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka_container() -> Iterator[str]:
+    """The bootstrap address of Apache Kafka in a container; skips where no Docker engine answers."""
+    if not engine_answers():
+        pytest.skip("no Docker engine answers: Apache Kafka runs natively instead")
+    with kafka() as bootstrap:
+        yield bootstrap
 
 
 @pytest.fixture(scope="session")

@@ -99,6 +99,7 @@ class Ingest:
         """Run every part as a critical task of `process`, and have it end them in order."""
         process.on_stop(self.stop)
         process.check("venue", self.fault)
+        process.memory.on_pressure(self.buffer.shed)
         self.history.begin()
         draining = process.spawn(self.draining.run(), name="publisher")
         others = [

@@ -64,13 +64,14 @@ class Counts(Struct):
 class _Lane:
     """The pending events of one symbol and class, oldest first."""
 
-    __slots__ = ("book", "counts", "events", "queued", "room", "symbol", "turn")
+    __slots__ = ("book", "counts", "events", "queued", "room", "source", "symbol", "turn")
 
     def __init__(self, symbol: str, counts: Counts) -> None:
         self.symbol = symbol
         self.counts = counts
         self.events: deque[MarketEvent] = deque()
         self.book: BookOf | None = None  # set: the events were conflated, a snapshot is due
+        self.source: BookOf | None = None  # of the newest connection
         self.queued = False
         self.room = asyncio.Event()
         self.turn = asyncio.Lock()
@@ -121,14 +122,25 @@ class Buffer:
             BufferClosed: the buffer was closed.
         """
         lane = self._lane(event)
+        lane.source = book
         if lane.book is not None or len(lane.events) >= self.limit:
-            lane.counts.conflated += len(lane.events) + 1
             lane.counts.offered += 1
-            lane.events.clear()
-            lane.book = book  # of the newest connection
-            self._enqueue(lane)
+            lane.counts.conflated += 1
+            self._conflate(lane, book)
             return
         self._append(lane, event)
+
+    def shed(self) -> None:
+        """Give memory back: every book lane becomes the one snapshot that stands for it."""
+        for lane in self._lanes.values():
+            if lane.events and lane.source is not None:
+                self._conflate(lane, lane.source)
+
+    def _conflate(self, lane: _Lane, book: BookOf) -> None:
+        lane.counts.conflated += len(lane.events)
+        lane.events.clear()
+        lane.book = book
+        self._enqueue(lane)
 
     async def take(self, most: int) -> list[MarketEvent]:
         """Return up to `most` events; waits for at least one. Empty only when the buffer is closed and drained."""

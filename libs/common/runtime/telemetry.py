@@ -76,9 +76,13 @@ def configure_tracing(service: str, endpoint: str | None) -> TracerProvider | No
 
 
 def trace_headers() -> list[tuple[str, bytes]]:
-    """Return the current trace context as Kafka record headers; empty outside of a trace."""
-    if not trace.get_current_span().get_span_context().is_valid:
+    """Return the current trace context as Kafka record headers; empty outside of a trace.
+
+    FastStream links a batch to the traces of its records by `correlation_id`: here that is the trace's own id.
+    """
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
         return []
-    carrier: dict[str, str] = {}
+    carrier = {"correlation_id": trace.format_trace_id(span.trace_id)}
     propagate.inject(carrier)
     return [(key, value.encode()) for key, value in carrier.items()]

@@ -172,6 +172,11 @@ class BufferMachine(RuleBasedStateMachine):
     def lose(self, symbol: str) -> None:
         self.books[symbol].synced = False
 
+    @rule()
+    def shed(self) -> None:
+        self.buffer.shed()
+        assert not any(lane.events for (_, name), lane in self.buffer._lanes.items() if name == "books")
+
     @rule(most=st.integers(1, 12))
     def take(self, most: int) -> None:
         self._take(most)

@@ -51,9 +51,19 @@ async def drain(consumer: AIOKafkaConsumer, count: int, within_s: float = 10.0) 
     return found
 
 
-@pytest.fixture(params=["embedded", pytest.param("apache", marks=pytest.mark.native)])
+@pytest.fixture(
+    params=[
+        "embedded",
+        pytest.param("apache", marks=pytest.mark.native),
+        pytest.param("container", marks=pytest.mark.docker),
+    ]
+)
 def broker(request: pytest.FixtureRequest) -> str:
-    return str(request.getfixturevalue({"embedded": "embedded_broker", "apache": "apache_kafka"}[request.param]))
+    return str(
+        request.getfixturevalue(
+            {"embedded": "embedded_broker", "apache": "apache_kafka", "container": "kafka_container"}[request.param]
+        )
+    )
 
 
 @pytest.fixture

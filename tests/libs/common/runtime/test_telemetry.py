@@ -43,8 +43,8 @@ def test_the_trace_context_becomes_a_header_inside_of_a_trace_only():
     assert trace_headers() == []
     tracer = TracerProvider().get_tracer("t")
     with tracer.start_as_current_span("s") as span:
-        ((key, value),) = trace_headers()
+        headers = dict(trace_headers())
         line = json.loads(JsonFormatter("x").format(_record("m")))
-    assert key == "traceparent"
     trace_id = trace.format_trace_id(span.get_span_context().trace_id)
-    assert value.decode().split("-")[1] == trace_id == line["trace_id"]
+    assert headers["traceparent"].decode().split("-")[1] == trace_id == line["trace_id"]
+    assert headers["correlation_id"].decode() == trace_id
