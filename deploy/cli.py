@@ -5,7 +5,7 @@ Nothing is imported before the version of Python is known to be new enough, and 
 
 import sys
 
-OLDEST = (3, 11)
+from deploy.interpreter import OLDEST
 
 
 def main() -> None:

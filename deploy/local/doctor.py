@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from deploy.cli import OLDEST
+from deploy.interpreter import OLDEST
 from deploy.local.datadir import claimed, read_state
 from deploy.local.kafka import LIBS, java
 from deploy.local.plan import Ready
