@@ -9,12 +9,13 @@ from deploy.local.sandbox import binance_usdm_rest as rest
 from deploy.local.sandbox.book import Changes
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import BINANCE_USDM
 from deploy.local.sandbox.market import FUNDING_MS, Market
 from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.simulation import Happening
 from deploy.local.sandbox.tape import Fill, Liquidated, Print
-from deploy.local.sandbox.wire import Request, Response, Socket
+from deploy.local.sandbox.websocket import Socket
 from libs.common.runtime.clock import now_ns
 
 encode = msgspec.json.encode

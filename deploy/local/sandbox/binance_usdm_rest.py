@@ -6,11 +6,11 @@ from typing import Any, Final
 import msgspec
 
 from deploy.local.sandbox.candles import TIMEFRAMES, Bar
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import Listing
 from deploy.local.sandbox.market import FUNDING_MS, Market
 from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.tape import Fill, Print
-from deploy.local.sandbox.wire import Request, Response
 
 WEIGHT_LIMIT: Final = 2400
 """A minute and client address."""

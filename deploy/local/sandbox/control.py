@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.shown import Shown
-from deploy.local.sandbox.wire import Request, Response
 
 PREFIX: Final = "/control/"
 _NDJSON: Final = "application/x-ndjson"

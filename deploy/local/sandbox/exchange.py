@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.simulation import Happening
-from deploy.local.sandbox.wire import Request, Response, Socket
+from deploy.local.sandbox.websocket import Socket
 
 FROZEN_S: Final = 600.0
 SLOW_BYTES: Final = 64 << 20

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from deploy.local.sandbox.listings import BINANCE_USDM, OKX
-from deploy.local.sandbox.wire import Socket
+from deploy.local.sandbox.websocket import Socket
 
 OVERSIZE_BYTES: Final = 16 << 20
 

@@ -12,12 +12,13 @@ from deploy.local.sandbox.book import Changes
 from deploy.local.sandbox.candles import TIMEFRAMES, opened
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import OKX
 from deploy.local.sandbox.market import FUNDING_MS, Market
 from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.simulation import Happening
 from deploy.local.sandbox.tape import Liquidated, Print
-from deploy.local.sandbox.wire import Request, Response, Socket
+from deploy.local.sandbox.websocket import Socket
 from libs.common.runtime.clock import now_ns
 
 encode = msgspec.json.encode

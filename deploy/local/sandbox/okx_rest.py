@@ -7,10 +7,10 @@ from typing import Any, Final
 import msgspec
 
 from deploy.local.sandbox.candles import TIMEFRAMES, Bar
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import Listing
 from deploy.local.sandbox.shown import Shown
 from deploy.local.sandbox.tape import Fill
-from deploy.local.sandbox.wire import Request, Response
 
 BARS: Final = {
     "1m": "1m",

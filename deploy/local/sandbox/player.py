@@ -15,12 +15,13 @@ from deploy.local.sandbox.binance_usdm import BinanceUsdm
 from deploy.local.sandbox.control import Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import OKX
 from deploy.local.sandbox.okx import Okx
 from deploy.local.sandbox.played import Played
 from deploy.local.sandbox.recorded import Heard, Inventory, frames, heard, take_stock
 from deploy.local.sandbox.tape import Liquidated
-from deploy.local.sandbox.wire import Request, Response, Socket
+from deploy.local.sandbox.websocket import Socket
 from services.ingest.recordings import Frame, FrameKind
 
 GRACE_S: Final = 0.5

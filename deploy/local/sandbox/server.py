@@ -8,10 +8,12 @@ from typing import Any, Final, Protocol
 from deploy.local.sandbox.control import PREFIX, Control, Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.handler import Handler, Request, Response
 from deploy.local.sandbox.latent import SLICE_NS
 from deploy.local.sandbox.listings import BINANCE_USDM, OKX
 from deploy.local.sandbox.simulation import Simulation
-from deploy.local.sandbox.wire import Handler, Request, Response, Socket, Wire
+from deploy.local.sandbox.websocket import Socket
+from deploy.local.sandbox.wire import Wire
 from libs.common.runtime.clock import now_ns
 
 log = logging.getLogger(__name__)

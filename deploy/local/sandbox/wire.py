@@ -6,17 +6,16 @@ connection beneath either.
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
-from collections import deque
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 import h11
-from msgspec import Struct, field
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request as Handshake
-from websockets.protocol import State
 from websockets.server import ServerProtocol
+
+from deploy.local.sandbox.handler import Handler, Request, Response
+from deploy.local.sandbox.websocket import Socket, flush
 
 log = logging.getLogger(__name__)
 
@@ -24,129 +23,6 @@ BACKLOG_BYTES: Final = 4 << 20
 """A connection with more than this unsent is slow: a player waits for it."""
 _MAX_HEAD: Final = 64 << 10
 _MAX_BODY: Final = 1 << 20
-
-
-class Request(Struct, frozen=True, kw_only=True):
-    """One HTTP request."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    body: bytes = b""
-
-
-class Response(Struct, frozen=True, kw_only=True):
-    """What is answered."""
-
-    body: bytes
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json"
-
-
-class Handler(ABC):
-    """What a server does with its connections."""
-
-    @abstractmethod
-    async def answer(self, request: Request) -> Response:
-        """Answer an HTTP request."""
-
-    @abstractmethod
-    def admits(self, path: str) -> bool:
-        """Return whether a WebSocket may be opened at `path`."""
-
-    @abstractmethod
-    def opened(self, socket: "Socket") -> None:
-        """Take note of a WebSocket that is open now."""
-
-    @abstractmethod
-    def message(self, socket: "Socket", text: bytes) -> None:
-        """Take a text message."""
-
-    @abstractmethod
-    def closed(self, socket: "Socket") -> None:
-        """Take note of a WebSocket that is gone."""
-
-
-class Socket:
-    """One open WebSocket, seen from the server."""
-
-    def __init__(self, protocol: ServerProtocol, transport: asyncio.Transport, target: str) -> None:
-        parts = urlsplit(target)
-        self.path = parts.path
-        self.query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        self.sent = 0
-        self.received = 0
-        self.active_s = 0.0
-        """When data last went either way, loop time."""
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.gone = False
-        self.frozen = False
-        self._protocol = protocol
-        self._transport = transport
-        self._stalled: deque[bytes] | None = None
-
-    @property
-    def backlog(self) -> int:
-        """Bytes written but not taken by the peer's TCP yet."""
-        return self._transport.get_write_buffer_size()
-
-    def send(self, text: bytes) -> None:
-        """Send a text frame; the bytes go out as they are, valid UTF-8 or not."""
-        if self.gone or self.frozen or self._protocol.state is not State.OPEN:
-            return
-        if self._stalled is not None:
-            self._stalled.append(text)
-            return
-        self._protocol.send_text(text)
-        self.sent += 1
-        self.active_s = asyncio.get_running_loop().time()
-        self.flush()
-
-    def ping(self) -> None:
-        """Send a WebSocket ping."""
-        if not self.gone and not self.frozen and self._protocol.state is State.OPEN:
-            self._protocol.send_ping(b"")
-            self.flush()
-
-    def close(self, code: int, reason: str) -> None:
-        """Close by the protocol."""
-        if not self.gone and not self.frozen and self._protocol.state is State.OPEN:
-            self._protocol.send_close(code, reason)
-            self.flush()
-
-    def close_later(self, delay_s: float) -> None:
-        """Close in a while, as announced."""
-        asyncio.get_running_loop().call_later(delay_s, self.close, CloseCode.GOING_AWAY, "")
-
-    def abort(self) -> None:
-        """Cut the TCP connection without a word."""
-        self._transport.abort()
-
-    def freeze(self) -> None:
-        """Go half open: read nothing, send nothing, keep the TCP connection."""
-        self.frozen = True
-        self._transport.pause_reading()
-
-    def stall(self, delay_s: float) -> None:
-        """Hold back what is sent for `delay_s`, in order."""
-        if self._stalled is None:
-            self._stalled = deque()
-            asyncio.get_running_loop().call_later(delay_s, self._release)
-
-    def flush(self) -> None:
-        """Write what the protocol has to say."""
-        for data in self._protocol.data_to_send():
-            if data:
-                self._transport.write(data)
-            else:
-                self._transport.close()
-
-    def _release(self) -> None:
-        held, self._stalled = self._stalled or (), None
-        for text in held:
-            self.send(text)
 
 
 class Wire(asyncio.Protocol):
@@ -291,11 +167,7 @@ class Wire(asyncio.Protocol):
                 self._shake(protocol, event)
             elif isinstance(event, Frame):
                 self._frame(event)
-        for out in protocol.data_to_send():
-            if out:
-                self._transport.write(out)
-            else:
-                self._transport.close()
+        flush(protocol, self._transport)
         if protocol.close_expected() and self._socket is None:
             self._transport.close()
 
@@ -307,10 +179,9 @@ class Wire(asyncio.Protocol):
         protocol.send_response(response)
         if response.status_code != 101:
             return
-        for data in protocol.data_to_send():
-            self._transport.write(data)
+        flush(protocol, self._transport)
         self._socket = Socket(protocol, self._transport, request.path)
-        self._socket.active_s = asyncio.get_running_loop().time()
+        self._socket.touch()
         self._handler.opened(self._socket)
 
     def _frame(self, frame: Frame) -> None:
@@ -320,5 +191,5 @@ class Wire(asyncio.Protocol):
         if frame.fin:
             text, self._message = b"".join(self._message), []
             self._socket.received += 1
-            self._socket.active_s = asyncio.get_running_loop().time()
+            self._socket.touch()
             self._handler.message(self._socket, text)
