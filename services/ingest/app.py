@@ -19,7 +19,7 @@ from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
-from services.ingest.feed import Feed, Timers
+from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.history import History
 from services.ingest.intake import Intake
@@ -30,6 +30,7 @@ from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings
+from services.ingest.timers import Timers
 from services.ingest.venues import VENUES
 from services.ingest.venues.venue import AnswerError, Instrument, Plan, Venue
 

@@ -7,38 +7,14 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from libs.common.events import (
-    BookDelta,
-    BookSnapshot,
-    Candle,
-    FundingRate,
-    Gap,
-    Liquidation,
-    MarketEvent,
-    MarkPrice,
-    OpenInterest,
-    Trade,
-)
+from libs.common.events import BookDelta, BookSnapshot, MarketEvent
+from services.ingest.streams import CLASS_OF
 
 LIMIT: Final = 500
 """Events that may wait for the publisher, by symbol and class."""
 
 _TURN: Final = 100
 """Events that one lane may give to a batch before the others have their turn."""
-
-BOOKS: Final = "books"
-
-CLASS_OF: Final[dict[type[Struct], str]] = {
-    Trade: "trades",
-    BookDelta: BOOKS,
-    BookSnapshot: BOOKS,
-    Liquidation: "liquidations",
-    FundingRate: "funding",
-    MarkPrice: "funding",
-    OpenInterest: "funding",
-    Candle: "candles",
-    Gap: "gaps",
-}
 
 BookOf: TypeAlias = Callable[[str], BookSnapshot | None]
 """A session's book of a symbol as it stands now; None when it is not in sync."""

@@ -9,7 +9,8 @@ import typer
 from libs.common.bus.codec import encode
 from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import CsxError
-from services.ingest.normalize import Normalizer, Summary
+from services.ingest.normalize import Normalizer
+from services.ingest.tally import Summary
 
 app = typer.Typer(no_args_is_help=True, help="Market data of exchanges, live and recorded.")
 

@@ -9,14 +9,14 @@ import msgspec
 from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent, Trade
 from libs.common.runtime.clock import now_ns
 from services.ingest import metrics
-from services.ingest.buffer import BOOKS, CLASS_OF, Buffer
+from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
-from services.ingest.venues.venue import Item, Session
+from services.ingest.streams import CLASS_OF, HOLED
+from services.ingest.venues.venue import Item, Session, Stream
 
 _REMEMBERED: Final = 4096
-_TRADES: Final = "trades"
 
 
 class Once:
@@ -73,13 +73,13 @@ class Intake:
 
     async def whole(self, snapshot: BookSnapshot) -> None:
         """Close the hole that `snapshot` ends, if there is one: the whole state was fetched and published."""
-        await self.gaps.closed(snapshot.symbol, BOOKS, to_ns=snapshot.event_ns, now_ns=now_ns(), recovered=True)
+        await self.gaps.closed(snapshot.symbol, Stream.BOOKS, to_ns=snapshot.event_ns, now_ns=now_ns(), recovered=True)
 
     async def event(self, event: MarketEvent, seen: Counter[Hashable]) -> None:
         """Take anything but a book; waits where the buffer is full."""
         if isinstance(event, Trade):
             await self._recovery.offer(event)
-        elif isinstance(event, Gap) and event.stream == _TRADES and not event.recovered:
+        elif isinstance(event, Gap) and event.stream == Stream.TRADES and not event.recovered:
             await self._recovery.interrupted(event.symbol, event.cause)  # the session saw that the next is not next
         elif isinstance(event, Gap):
             await self.gaps.adopt(event)
@@ -88,9 +88,9 @@ class Intake:
         else:
             metrics.DUPLICATES.labels(self._venue, CLASS_OF[type(event)]).inc()
 
-    async def interrupted(self, symbol: str, stream: str, *, cause: str, from_ns: int) -> None:
+    async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
         """Note that nobody listens to `stream` of `symbol` since `from_ns`."""
-        if stream == _TRADES:
+        if stream is Stream.TRADES:
             await self._recovery.interrupted(symbol, cause)
-        elif stream in {BOOKS, "liquidations"}:  # a funding rate is a state: the next one replaces it
+        elif stream in HOLED:
             await self.gaps.noticed(symbol, stream, cause=cause, from_ns=from_ns, now_ns=now_ns())

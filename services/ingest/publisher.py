@@ -14,7 +14,9 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.errors import DependencyDown
 from services.ingest import metrics
-from services.ingest.buffer import CLASS_OF, Buffer
+from services.ingest.buffer import Buffer
+from services.ingest.streams import CLASS_OF
+from services.ingest.venues.wire import PAYLOAD_LIMIT
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +113,7 @@ class Draining:
             detail=f"{len(text)} bytes of {CLASS_OF[type(event)]} of {event.symbol} do not fit a record",
             origin_of=self._venue,
             at_ns=now_ns(),
-            payload=text[:4096].decode(),
+            payload=text[:PAYLOAD_LIMIT].decode(),
         )
         try:
             await self._sink.publish([reject], topic=MARKET_REJECTS)

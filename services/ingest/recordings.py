@@ -25,6 +25,7 @@ from msgspec import Raw, Struct
 
 from libs.common.events import SECOND_NS
 from libs.common.runtime.errors import InputError
+from services.ingest.venues.wire import UNREADABLE
 
 LINE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes; the rest of a longer line is passed over, its beginning is a frame that is too long to be read."""
@@ -176,7 +177,7 @@ def _received(received_ns: int, data: bytes, connection: str = "") -> Frame:
 def _entry(line: bytes) -> Frame | None:
     try:
         entry = _decode_entry(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return _received(0, line)
     kind = _ENTRY_KINDS.get(entry.kind)
     if kind is None:

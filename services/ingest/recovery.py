@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
 
 from msgspec import Struct
 
@@ -14,11 +13,9 @@ from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.rest import Rest, RestError
 from services.ingest.tape import HELD, Tape
-from services.ingest.venues.venue import AnswerError, Instrument, Venue
+from services.ingest.venues.venue import AnswerError, Instrument, Stream, Venue
 
 log = logging.getLogger(__name__)
-
-TRADES: Final = "trades"
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -102,7 +99,7 @@ class Recovery:
         market.fresh = True
         market.cause = cause
         if last := market.tape.last:
-            await self._gaps.noticed(symbol, TRADES, cause=cause, from_ns=last.event_ns, now_ns=now_ns())
+            await self._gaps.noticed(symbol, Stream.TRADES, cause=cause, from_ns=last.event_ns, now_ns=now_ns())
 
     async def offer(self, trade: Trade) -> None:
         """Take a live trade; it is published now, or when what lies before it is."""
@@ -119,7 +116,7 @@ class Recovery:
                 await self._buffer.put(trade)
                 return
             if tape.duplicates != duplicates:
-                metrics.DUPLICATES.labels(self._venue.name, TRADES).inc()
+                metrics.DUPLICATES.labels(self._venue.name, Stream.TRADES).inc()
             if tape.full:
                 await self._give_up(trade.symbol, market, f"more than {self._limits.held} live trades wait behind it")
             elif tape.held:
@@ -139,7 +136,7 @@ class Recovery:
     async def _joined(self, symbol: str, market: _Market, to_ns: int) -> None:
         market.fresh = False
         market.cause = "sequence"
-        await self._gaps.closed(symbol, TRADES, to_ns=to_ns, now_ns=now_ns(), recovered=True)
+        await self._gaps.closed(symbol, Stream.TRADES, to_ns=to_ns, now_ns=now_ns(), recovered=True)
 
     def _fill(self, symbol: str, market: _Market) -> None:
         if market.filling is None:
@@ -162,7 +159,7 @@ class Recovery:
             until_ns = hole.until.event_ns
             await self._gaps.noticed(
                 symbol,
-                TRADES,
+                Stream.TRADES,
                 cause=market.cause,
                 from_ns=hole.after.event_ns,
                 now_ns=now_ns(),
@@ -184,7 +181,7 @@ class Recovery:
             "trades are missing for good",
             extra={"venue": self._venue.name, "symbol": symbol, "after": hole.after.trade_id, "reason": reason},
         )
-        await self._gaps.lost(symbol, TRADES, to_ns=hole.until.event_ns, now_ns=now_ns())
+        await self._gaps.lost(symbol, Stream.TRADES, to_ns=hole.until.event_ns, now_ns=now_ns())
         for trade in market.tape.release():
             await self._buffer.put(trade)
         market.fresh = False

@@ -11,6 +11,7 @@ from libs.common.runtime.errors import DependencyDown
 from services.ingest import metrics
 from services.ingest.publisher import Sink
 from services.ingest.venues.venue import Rejected
+from services.ingest.venues.wire import PAYLOAD_LIMIT
 
 PER_SECOND: Final = 20
 _PENDING: Final = 100
@@ -44,7 +45,7 @@ class Parking:
                 detail=rejected.detail,
                 origin_of=origin_of,
                 at_ns=now_ns(),
-                payload=rejected.payload[:4096].decode("utf-8", "backslashreplace"),
+                payload=rejected.payload[:PAYLOAD_LIMIT].decode("utf-8", "backslashreplace"),
             )
         )
         self._ready.set()

@@ -9,9 +9,10 @@ from msgspec import Raw, Struct, convert, field, json
 
 from libs.common.events import SECOND_NS, Candle, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import Symbol, SymbolError, future, perpetual
+from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.binance_usdm_stream import VENUE, TradeChannel, UsdmSession
 from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Session, Stream, Venue
-from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, Size, nanos
+from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, Size, nanos, positive
 from services.ingest.venues.wire import Sequence as Id
 
 WS_URL: Final = "wss://fstream.binance.com"
@@ -116,16 +117,13 @@ class BinanceUsdm(Venue):
             raise AnswerError(f"binance-usdm candles: {e}; {body[:200]!r}") from e
         candles = []
         for position, row in enumerate(rows, start=1):
-            open_ns = nanos(row[0])
-            close_ns = open_ns + timeframe.ns
-            if timeframe.open_ns(open_ns) != open_ns:
-                raise AnswerError(f"binance-usdm candles: {row[0]} opens no {timeframe} bar of UTC")
-            closed = position < len(rows) or received_ns >= close_ns + _CLOSED_FOR_NS
+            open_ns = opening_ns(VENUE, timeframe, row[0])
+            closed = position < len(rows) or received_ns >= open_ns + timeframe.ns + _CLOSED_FOR_NS
             candles.append(
                 Candle(
                     venue=VENUE,
                     symbol=instrument.symbol,
-                    event_ns=close_ns if closed else max(open_ns, min(received_ns, close_ns)),
+                    event_ns=event_ns(timeframe, open_ns, received_ns, closed=closed),
                     received_ns=received_ns,
                     origin=origin,
                     timeframe=timeframe,
@@ -266,8 +264,8 @@ def _instrument(listing: _Listing) -> Instrument | None:
         symbol=str(kind),
         native=listing.native,
         kind=kind,
-        tick=_positive(steps.get("PRICE_FILTER", "")),
-        lot=_positive(steps.get("LOT_SIZE", "")),
+        tick=positive(steps.get("PRICE_FILTER", "")),
+        lot=positive(steps.get("LOT_SIZE", "")),
         live=listing.status == "TRADING",
     )
 
@@ -279,7 +277,3 @@ def _kind(listing: _Listing) -> Symbol | None:
         day = dt.datetime.fromtimestamp(convert(listing.delivery_ms, Millis) // 1000, tz=dt.UTC).date()
         return future(listing.base, listing.quote, day)
     return None
-
-
-def _positive(text: str) -> float:
-    return convert(text, Price, strict=False)

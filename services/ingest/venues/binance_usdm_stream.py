@@ -155,37 +155,29 @@ class UsdmSession(Session):
         trade = wire.decode_trade(row)
         if not self._speaks("trade", instrument.native):
             return []
-        return [
-            Trade(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(trade.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
-                price=trade.price,
-                size=trade.size,
-                side=Side.SELL if trade.buyer_is_maker else Side.BUY,
-                trade_id=str(trade.id),
-            )
-        ]
+        return [self._execution(trade, str(trade.id), instrument, received_ns)]
 
     def _agg_trade(self, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
         trade = wire.decode_agg_trade(row)
         if not self._speaks("aggTrade", instrument.native):
             return []
-        return [
-            Trade(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(trade.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
-                price=trade.price,
-                size=trade.size,
-                side=Side.SELL if trade.buyer_is_maker else Side.BUY,
-                trade_id=f"{trade.first_id}-{trade.last_id}" if trade.id is None else str(trade.id),
-            )
-        ]
+        trade_id = f"{trade.first_id}-{trade.last_id}" if trade.id is None else str(trade.id)
+        return [self._execution(trade, trade_id, instrument, received_ns)]
+
+    def _execution(
+        self, trade: wire.Trade | wire.AggTrade, trade_id: str, instrument: Instrument, received_ns: int
+    ) -> Trade:
+        return Trade(
+            venue=VENUE,
+            symbol=instrument.symbol,
+            event_ns=nanos(trade.event_ms),
+            received_ns=received_ns,
+            origin=self._origin,
+            price=trade.price,
+            size=trade.size,
+            side=Side.SELL if trade.buyer_is_maker else Side.BUY,
+            trade_id=trade_id,
+        )
 
     def _speaks(self, channel: str, native: str) -> bool:
         """Return whether executions of `channel` are trades here; those of the other one would count twice."""

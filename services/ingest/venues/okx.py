@@ -5,24 +5,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
-from msgspec import Raw, Struct, convert, field, json
+from msgspec import Raw, Struct, field, json
 
 from libs.common.events import Candle, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import Kind, Symbol, SymbolError, future, perpetual, spot
 from services.ingest.venues import okx_wire as wire
-from services.ingest.venues.okx_stream import VENUE, OkxSession
+from services.ingest.venues.bars import event_ns, opening_ns
+from services.ingest.venues.okx_requests import INSTRUMENT_TYPES, subscriptions
+from services.ingest.venues.okx_stream import OkxSession
+from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Session, Stream, Venue
-from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
+from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos, positive
 
 WS_URL: Final = "wss://ws.okx.com"
 REST_URL: Final = "https://www.okx.com"
 BOOKS_PER_CONNECTION: Final = 25
 """The venue asks for fewer than 30 deep books on a connection."""
-ARGS_PER_REQUEST: Final = 40
-"""Keeps a subscribe frame below 4 KiB."""
 CANDLES_LIMIT: Final = 300
 TRADES_LIMIT: Final = 100
-_KINDS: Final = ("SPOT", "SWAP", "FUTURES")
 _BARS: Final = {
     Timeframe.M1: "1m",
     Timeframe.M5: "5m",
@@ -32,7 +32,6 @@ _BARS: Final = {
     Timeframe.D1: "1Dutc",  # without `utc` days open at 16:00 UTC
     Timeframe.W1: "1Wutc",
 }
-_INSTRUMENT_TYPES: Final = {Kind.SPOT: "SPOT", Kind.PERPETUAL: "SWAP", Kind.FUTURE: "FUTURES"}
 _CRYPTO: Final = ("", "1")
 
 
@@ -57,7 +56,7 @@ class Okx(Venue):
 
     def instruments_requests(self) -> Sequence[Request]:
         """Return one call for each kind of instrument."""
-        return [self._request(f"public/instruments?instType={kind}") for kind in _KINDS]
+        return [self._request(f"public/instruments?instType={kind}") for kind in INSTRUMENT_TYPES.values()]
 
     def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
         """Read the catalogue; X-Perps, stocks, options and listings without numbers are left out."""
@@ -87,7 +86,7 @@ class Okx(Venue):
         """Return a new session; a plan without symbols hears everything and subscribes to nothing."""
         wanted = frozenset(plan.symbols)
         chosen = [one for one in instruments.values() if one.symbol in wanted] if wanted else []
-        return OkxSession(plan, instruments, origin, _subscriptions(chosen, plan.streams))
+        return OkxSession(plan, instruments, origin, subscriptions(chosen, plan.streams))
 
     def snapshot_request(self, instrument: Instrument) -> Request:
         """Return the call for a book to compare with; the stream's own snapshots are the only base for its changes."""
@@ -109,17 +108,13 @@ class Okx(Venue):
         spot_market = instrument.kind.kind is Kind.SPOT
         candles = []
         for millis, opened, high, low, close, volume, base_volume, _, confirm in reversed(rows):
-            open_ns = nanos(millis)
-            if timeframe.open_ns(open_ns) != open_ns:
-                raise AnswerError(f"okx candles: {millis} opens no {timeframe} bar of UTC")
+            open_ns = opening_ns(VENUE, timeframe, millis)
             closed = confirm == "1"
             candles.append(
                 Candle(
                     venue=VENUE,
                     symbol=instrument.symbol,
-                    event_ns=open_ns + timeframe.ns
-                    if closed
-                    else max(open_ns, min(received_ns, open_ns + timeframe.ns)),
+                    event_ns=event_ns(timeframe, open_ns, received_ns, closed=closed),
                     received_ns=received_ns,
                     origin=origin,
                     timeframe=timeframe,
@@ -226,7 +221,7 @@ def _instrument(listing: _Listing) -> Instrument | None:
         return None
     else:
         kind = _contract(listing)
-        face = _positive(listing.face) * _positive(listing.multiplier or "1")
+        face = positive(listing.face) * positive(listing.multiplier or "1")
     inverse = listing.contract == "inverse"
     family = listing.family or listing.underlying or f"{kind.base}-{kind.quote}"
     if kind.inverse != inverse or family != f"{kind.base}-{kind.quote}":
@@ -253,26 +248,3 @@ def _contract(listing: _Listing) -> Symbol:
         seconds = wire.millis(listing.expires) // 1000
         return future(base, quoted, dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date())
     raise SymbolError(f"{listing.native}: {listing.kind} is not followed")
-
-
-def _positive(text: str) -> float:
-    return convert(text, Price, strict=False)
-
-
-def _subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[bytes]:
-    """Return the subscribe frames: first the books, each request with its own id, all below 4 KiB."""
-    args: list[dict[str, str]] = []
-    swaps = [one for one in instruments if one.kind.kind is Kind.PERPETUAL]
-    if Stream.BOOKS in streams:
-        args += [{"channel": "books", "instId": one.native} for one in instruments]
-    if Stream.TRADES in streams:
-        args += [{"channel": "trades", "instId": one.native} for one in instruments]
-    if Stream.LIQUIDATIONS in streams:
-        kinds = sorted({_INSTRUMENT_TYPES[one.kind.kind] for one in instruments} - {"SPOT"})
-        args += [{"channel": "liquidation-orders", "instType": kind} for kind in kinds]
-    if Stream.FUNDING in streams:
-        args += [{"channel": name, "instId": one.native} for one in swaps for name in ("funding-rate", "mark-price")]
-    return [
-        json.encode({"id": f"s{start}", "op": "subscribe", "args": args[start : start + ARGS_PER_REQUEST]})
-        for start in range(0, len(args), ARGS_PER_REQUEST)
-    ]

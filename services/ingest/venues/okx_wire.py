@@ -1,10 +1,12 @@
 """OKX v5 on the wire: each payload's shape and decoder; quoted numbers are checked here. Pure."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Raw, Struct, convert, field, json
 
 from services.ingest.venues.wire import LevelSize, Millis, Price, Sequence, Size
+
+VENUE: Final = "okx"
 
 TradeId = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$")]
 Previous = Annotated[int, Meta(ge=-1, le=2**62)]

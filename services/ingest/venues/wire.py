@@ -40,6 +40,15 @@ def nanos(millis: int) -> int:
     return millis * MILLISECOND_NS
 
 
+def positive(text: str) -> float:
+    """Return a number of a catalogue, such as a step or a face value.
+
+    Raises:
+        ValidationError: `text` is none, or not above zero.
+    """
+    return msgspec.convert(text, Price, strict=False)
+
+
 def rate(text: str) -> float:
     """Return a funding rate.
 

@@ -12,7 +12,7 @@ import pytest
 from libs.common.events import BookDelta, BookSnapshot, Gap, Liquidation, Origin, PositionSide
 from libs.common.runtime.backoff import Backoff
 from services.ingest.buffer import Buffer
-from services.ingest.feed import Feed, Timers
+from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.intake import Intake, Once
 from services.ingest.line import Line, Rotation
@@ -20,6 +20,7 @@ from services.ingest.pace import Pace
 from services.ingest.publisher import Draining
 from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
+from services.ingest.timers import Timers
 from services.ingest.venues.venue import Heartbeat, Stream
 
 SNAP = {"t": "snap", "seq": 1, "b": [[10, 1]]}

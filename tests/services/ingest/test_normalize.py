@@ -14,7 +14,8 @@ from libs.common.bus.codec import decode
 from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent, Origin, PositionSide, Trade
 from libs.common.runtime.errors import InputError
 from services.ingest.cli import app
-from services.ingest.normalize import Normalizer, Summary
+from services.ingest.normalize import Normalizer
+from services.ingest.tally import Summary
 
 pytestmark = pytest.mark.recordings
 USDM = "binance-usdm"

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from libs.common.bus.codec import decode
 from libs.common.events import BookSnapshot, Gap, Trade
 from services.ingest.cli import app
-from services.ingest.normalize import LOGGED_REJECTS, Normalizer
+from services.ingest.normalize import Normalizer
+from services.ingest.tally import LOGGED_REJECTS
 
 
 def _trade(number):
