@@ -34,8 +34,10 @@ LOOP_STALL: Final = Gauge("csx_process_loop_stall_seconds", "Longest recent dela
 class Process:
     """What a service's `main` hangs its tasks, checks and endings on."""
 
-    def __init__(self, service: str, settings: ServiceSettings) -> None:
+    def __init__(self, service: str, settings: ServiceSettings, *, alone: bool = False) -> None:
         self.service = service
+        self._alone = alone
+        """Nothing else runs in this interpreter: it may be ended at the deadline."""
         self.stopping = asyncio.Event()
         self.exit_code = 0
         self.health = Health(service)
@@ -111,7 +113,8 @@ class Process:
         self.stopping.set()
         UP.labels(self.service).set(0)
         began_s = monotonic_s()
-        self._end_for_sure(began_s)
+        if self._alone:
+            self._end_for_sure(began_s)
         for ending in reversed(self._endings):
             await self._end(ending, began_s + STOP_WITHIN_S - 1.0)
         tasks = list(self._tasks)
@@ -154,7 +157,7 @@ def run(service: str, settings: ServiceSettings, main: Callable[[Process], Await
     traces = configure_tracing(service, settings.otel_endpoint)
 
     async def serve() -> int:
-        return await Process(service, settings).serve(main)
+        return await Process(service, settings, alone=True).serve(main)
 
     code = uvloop.run(serve())
     if traces:

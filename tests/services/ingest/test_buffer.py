@@ -175,7 +175,7 @@ class BufferMachine(RuleBasedStateMachine):
     @rule()
     def shed(self) -> None:
         self.buffer.shed()
-        assert not any(lane.events for (_, name), lane in self.buffer._lanes.items() if name == "books")
+        assert not any(lane.events for (name, _), lane in self.buffer._lanes.items() if name == "books")
 
     @rule(most=st.integers(1, 12))
     def take(self, most: int) -> None:
