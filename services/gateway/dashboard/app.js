@@ -2,85 +2,14 @@
 
 import { drawCandles } from "/chart.js";
 import { Link, Refused } from "/link.js";
+import { FRAMES, LAYER_NAMES, LENGTH_NS, ageOf, arrow, formatAge, formatClock, formatFact, formatPrice, formatScore, formatSize, formatStamp, formatTime, judged, otherDay, percent, tone, toneOf, words } from "/numbers.js";
+import { depthBar, facts, make, redraw, signedBar } from "/parts.js";
 
-const FRAMES = ["1m", "5m", "15m", "1h", "4h", "1d", "1w"];
-const LENGTH_NS = { "1m": 60e9, "5m": 300e9, "15m": 900e9, "1h": 3600e9, "4h": 14400e9, "1d": 86400e9, "1w": 604800e9 };
-const LAYER_NAMES = { cvd: "CVD", order_flow: "Order flow", technicals: "Technicals", smc: "Smart money", fibonacci: "Fibonacci", liquidity: "Liquidity", timeframes: "Timeframes", ai: "AI confluence" };
+const LINK_WORDS = { live: "connected" }; // a recording that plays is no live market
 const SIGNALS_KEPT = 60;
 
 const $ = (id) => document.getElementById(id);
-const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), open: new Set(), signals: new Map(), health: null, clock: 0 };
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name === "class") node.className = value;
-    else if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (value !== null && value !== false) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child !== null));
-  return node;
-}
-
-const fill = (node, ...children) => node.replaceChildren(...children.filter((child) => child !== null));
-
-// --- how numbers read
-
-function decimals(price) { return price >= 10000 ? 1 : price >= 100 ? 2 : price >= 1 ? 4 : 6; }
-const formatPrice = (value) => value === null || value === undefined ? "–" : value.toLocaleString("en-US", { minimumFractionDigits: decimals(Math.abs(value)), maximumFractionDigits: decimals(Math.abs(value)) });
-const formatSize = (value) => value.toLocaleString("en-US", { maximumFractionDigits: value >= 100 ? 1 : 4 });
-const formatScore = (value) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`;
-const percent = (value) => `${Math.round(value * 100)} %`;
-const words = (text) => String(text).replaceAll("_", " ");
-const moment = (ns) => new Date(ns / 1e6);
-const formatTime = (ns) => moment(ns).toISOString().slice(11, LENGTH_NS[state.frame] >= 86400e9 ? 10 : 16) || moment(ns).toISOString().slice(5, 10);
-const formatStamp = (ns) => `${moment(ns).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-function formatAge(seconds) {
-  if (seconds < 1) return "now";
-  if (seconds < 90) return `${Math.round(seconds)} s`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
-  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} d`;
-}
-const ageOf = (seenNs) => Math.max(0, (Date.now() - seenNs / 1e6) / 1000);
-const tone = (value) => (value >= 0.005 ? "up" : value <= -0.005 ? "down" : "muted");
-const arrow = (direction) => ({ long: "▲ ", short: "▼ ", neutral: "◆ " })[direction] ?? "";
-const judged = (decision) => ({ publish: "published", withhold: "withheld" })[decision] ?? words(decision);
-const toneOf = (direction) => ({ long: "up", short: "down" })[direction] ?? "muted";
-
-// --- small pictures
-
-function signedBar(value, label) {
-  const bar = make("div", { class: "bar", role: "img", "aria-label": label });
-  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg"), rect = document.createElementNS(space, "rect");
-  svg.setAttribute("viewBox", "0 0 200 10");
-  svg.setAttribute("preserveAspectRatio", "none");
-  const size = Math.min(1, Math.abs(value)) * 100;
-  rect.setAttribute("x", value < 0 ? 100 - size : 100);
-  rect.setAttribute("width", size);
-  rect.setAttribute("height", 10);
-  rect.setAttribute("class", value < 0 ? "fill-down" : "fill-up");
-  svg.append(rect);
-  bar.append(svg);
-  return bar;
-}
-
-function depthBar(share, side) {
-  const space = "http://www.w3.org/2000/svg", svg = document.createElementNS(space, "svg"), rect = document.createElementNS(space, "rect");
-  svg.setAttribute("viewBox", "0 0 100 10");
-  svg.setAttribute("preserveAspectRatio", "none");
-  svg.setAttribute("class", "depth");
-  svg.setAttribute("aria-hidden", "true");
-  rect.setAttribute("x", side === "up" ? 100 - share * 100 : 0);
-  rect.setAttribute("width", share * 100);
-  rect.setAttribute("height", 10);
-  rect.setAttribute("class", `soft-${side}`);
-  svg.append(rect);
-  return svg;
-}
-
-function facts(entries) {
-  return make("dl", { class: "facts" }, ...entries.map(([name, value, style]) => make("div", {}, make("dt", {}, name), make("dd", { class: style ?? "" }, value))));
-}
+const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), signals: new Map(), health: null };
 
 // --- panels
 
@@ -96,6 +25,7 @@ function showPrice(price) {
   const before = state.price?.price, node = $("price");
   state.price = price;
   showOrigin(price.origin);
+  $("price-time").textContent = formatStamp(price.event_ns);
   node.textContent = formatPrice(price.price);
   if (before !== undefined && before !== price.price) node.className = `price ${price.price > before ? "up" : "down"}`;
   document.title = `${formatPrice(price.price)} ${price.symbol} · CryptoSatX`;
@@ -115,9 +45,14 @@ function grow(price) {
   draw();
 }
 
+// Of one bar's sources the closed one counts, then the one by REST: as the gateway answers it.
+const rank = (bar) => (bar.closed ? 2 : 0) + (bar.source === "rest" ? 1 : 0);
+
 function takeBar(data) {
   if (data.timeframe !== state.frame) return;
-  const length = LENGTH_NS[state.frame], kept = state.bars.filter((bar) => Math.abs(bar.open_ns - data.candle.open_ns) > length / 2);
+  const length = LENGTH_NS[state.frame], same = (bar) => Math.abs(bar.open_ns - data.candle.open_ns) < length / 2;
+  if (state.bars.some((bar) => same(bar) && rank(bar) > rank(data.candle))) return;
+  const kept = state.bars.filter((bar) => !same(bar));
   state.bars = [...kept, data.candle].sort((a, b) => a.open_ns - b.open_ns).slice(-600);
   draw();
 }
@@ -128,9 +63,9 @@ function draw() {
   drawing = requestAnimationFrame(() => {
     drawing = 0;
     $("chart-empty").hidden = state.bars.length > 0;
-    drawCandles($("chart"), state.bars, formatPrice, formatTime);
+    drawCandles($("chart"), state.bars, formatPrice, formatTime(state.frame));
     const closed = state.bars.filter((bar) => bar.closed), partial = closed.filter((bar) => !bar.complete).length;
-    $("chart-note").textContent = closed.length ? `${closed.length} closed candles of ${state.frame}, times in UTC; the last, dashed, still forms${partial ? `; ${partial} not observed in whole` : ""}` : state.bars.length ? "the first candle still forms" : "";
+    $("chart-note").textContent = closed.length ? `${closed.length} closed candles of ${state.frame}, times in UTC; the last, dashed, still forms${partial ? `; ${partial} pale: not observed in whole` : ""}` : state.bars.length ? "the first candle still forms" : "";
     const last = state.bars[state.bars.length - 1];
     $("chart").setAttribute("aria-label", last ? `Candles of ${state.frame}, last price ${formatPrice(last.close)}` : "Candles: none yet");
   });
@@ -144,7 +79,6 @@ function showBook(book) {
     for (const id of ["bid", "ask", "spread"]) $(id).textContent = "–";
     return;
   }
-  state.book = book;
   const bids = book.bids.slice(0, 12), asks = book.asks.slice(0, 12);
   let sum = 0;
   const total = Math.max(bids.reduce((all, [, size]) => all + size, 0), asks.reduce((all, [, size]) => all + size, 0)) || 1;
@@ -167,14 +101,14 @@ function showReadings() {
   const readings = [...state.readings.values()].sort((a, b) => a.layer.localeCompare(b.layer) || (LENGTH_NS[a.timeframe] ?? 0) - (LENGTH_NS[b.timeframe] ?? 0));
   if (!readings.length) { box.replaceChildren(make("p", { class: "empty" }, "No reading yet.")); return; }
   const known = new Map([...box.querySelectorAll("details")].map((node) => [node.dataset.slot, node]));
-  box.replaceChildren(...readings.map((reading) => {
+  redraw(box, () => readings.map((reading) => {
     const slot = `${reading.layer}|${reading.timeframe ?? ""}`, name = LAYER_NAMES[reading.layer] ?? words(reading.layer);
     const first = readings.find((other) => other.layer === reading.layer) === reading;
     const silent = reading.confidence === 0, node = known.get(slot) ?? make("details", { class: "reading", "data-slot": slot, "data-testid": first ? `reading-${reading.layer}` : `reading-${reading.layer}-${reading.timeframe}` });
     node.replaceChildren(
-      make("summary", { "aria-label": `${name} ${reading.timeframe ?? ""}: score ${formatScore(reading.score)}, confidence ${percent(reading.confidence)}` },
+      make("summary", { "data-hold": slot, "aria-label": `${name} ${reading.timeframe ?? ""}: score ${formatScore(reading.score)}, confidence ${percent(reading.confidence)}` },
         make("span", {}, `${name} `, make("span", { class: "muted small" }, reading.timeframe ?? "ticks")),
-        signedBar(reading.score, `score ${formatScore(reading.score)}`),
+        silent ? make("span", { class: "muted small cause" }, words(reading.facts.cause ?? "")) : signedBar(reading.score, `score ${formatScore(reading.score)}`),
         make("span", { class: `score ${silent ? "muted" : tone(reading.score)}` }, silent ? "abstains" : formatScore(reading.score)),
         make("span", { class: "muted small number" }, silent ? "" : `${percent(reading.confidence)}`)),
       factTable(reading.facts),
@@ -186,7 +120,7 @@ function showReadings() {
 function factTable(found) {
   const rows = Object.entries(found ?? {});
   if (!rows.length) return make("p", { class: "empty" }, "No facts.");
-  return make("table", {}, make("tbody", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, words(name)), make("td", { class: "number" }, value === null ? "not known" : typeof value === "number" ? value.toLocaleString("en-US", { maximumSignificantDigits: 6 }) : String(value))))));
+  return make("table", {}, make("tbody", {}, ...rows.map(([name, value]) => make("tr", {}, make("th", { scope: "row" }, words(name)), make("td", { class: "number" }, value === null ? "not known" : formatFact(value))))));
 }
 
 function newest() {
@@ -196,12 +130,12 @@ function newest() {
 function showSignals() {
   const all = newest(), body = $("signals").tBodies[0];
   $("signals-empty").hidden = all.length > 0;
-  body.replaceChildren(...all.slice(0, 25).map((signal) => make("tr", {},
-    make("td", {}, moment(signal.as_of_ns).toISOString().slice(11, 19)),
+  redraw(body, () => all.slice(0, 25).map((signal) => make("tr", { class: "opens", onclick: () => showEvidence(signal.signal_id) },
+    make("td", { title: formatStamp(signal.as_of_ns) }, otherDay(signal.as_of_ns) && make("span", { class: "muted day" }, `${otherDay(signal.as_of_ns)} `), formatClock(signal.as_of_ns)),
     make("td", {}, signal.timeframe),
-    make("td", {}, make("button", { class: toneOf(signal.direction), onclick: () => showEvidence(signal.signal_id), "aria-label": `Evidence of ${signal.direction} ${signal.timeframe}` }, `${arrow(signal.direction)}${signal.abstained ? "abstained" : words(signal.label)}`)),
+    make("td", {}, make("button", { type: "button", class: toneOf(signal.direction), "data-hold": signal.signal_id, "aria-label": `Evidence of ${signal.direction} ${signal.timeframe}, ${formatClock(signal.as_of_ns)}` }, `${arrow(signal.direction)}${signal.abstained ? "abstained" : words(signal.label)}`)),
     make("td", { class: `number ${tone(signal.score)}` }, formatScore(signal.score)),
-    make("td", { class: "muted" }, signal.decision ? `${judged(signal.decision)} · ${signal.judge}` : "not yet"))));
+    make("td", { class: "muted judged" }, signal.decision ? `${judged(signal.decision)} · ${signal.judge}` : "not yet"))));
   showSignal(all.find((signal) => !signal.abstained && signal.direction !== "neutral") ?? all[0]);
 }
 
@@ -209,9 +143,9 @@ function showSignal(signal) {
   const body = $("signal-body");
   if (!signal) { body.replaceChildren(make("p", { class: "empty" }, "No signal yet: the first bar has to close.")); return; }
   const plan = signal.plan;
-  fill(body,
-    make("div", { class: "head" },
-      make("span", { class: `direction ${toneOf(signal.direction)}` }, `${arrow(signal.direction)}${signal.direction}`),
+  redraw(body, () => [
+    make("div", { class: "head opens", onclick: () => showEvidence(signal.signal_id) },
+      make("button", { type: "button", class: `direction ${toneOf(signal.direction)}`, "data-hold": "direction", "aria-label": `${signal.direction}: show the evidence` }, `${arrow(signal.direction)}${signal.direction}`),
       make("span", { class: "chip" }, words(signal.label)),
       make("span", { class: "chip" }, signal.timeframe),
       make("span", { class: "chip", title: "No probability is shown until outcomes have proven one" }, signal.probability === null ? signal.probability_status : `p ${signal.probability.toFixed(2)}`),
@@ -219,11 +153,12 @@ function showSignal(signal) {
     signedBar(signal.score, `score ${formatScore(signal.score)}`),
     facts([["Score", formatScore(signal.score), tone(signal.score)], ["Confidence", percent(signal.confidence)], ["Price then", formatPrice(signal.price)], ["Age", formatAge(ageOf(signal.seen_ns)), "signal-age"]]),
     signal.abstained ? make("p", {}, `Abstains: ${words(signal.abstained)}`) : null,
-    plan ? facts([["Entry", `${formatPrice(plan.entry_low)} – ${formatPrice(plan.entry_high)}`], ["Stop", formatPrice(plan.stop), "down"], ...plan.targets.map((target, index) => [`Target ${index + 1}`, `${formatPrice(target.price)} · ${target.reward_to_risk.toFixed(1)} R`, "up"])]) : null,
+    plan ? make("div", { class: "plan" }, facts([["Entry", `${formatPrice(plan.entry_low)} – ${formatPrice(plan.entry_high)}`], ["Stop", formatPrice(plan.stop), "down"], ...plan.targets.map((target, index) => [`Target ${index + 1}`, `${formatPrice(target.price)} · ${target.reward_to_risk.toFixed(1)} R`, "up"])])) : null,
     plan ? make("p", { class: "muted small" }, plan.invalidation) : null,
     make("p", { class: "muted small" }, signal.decision ? `${judged(signal.decision)} by ${signal.judge}: ${signal.rationale}` : "not judged yet"),
+    make("p", { class: "muted small" }, `as of ${formatStamp(signal.as_of_ns)}`),
     make("p", { class: "muted id" }, signal.signal_id),
-    make("button", { class: "wide", "data-testid": "show-evidence", onclick: () => showEvidence(signal.signal_id) }, "Show the evidence"));
+    make("button", { type: "button", class: "wide", "data-hold": "evidence", "data-testid": "show-evidence", onclick: () => showEvidence(signal.signal_id) }, "Show the evidence")]);
 }
 
 async function showEvidence(id) {
@@ -235,12 +170,12 @@ async function showEvidence(id) {
     $("evidence-title").textContent = `Evidence: ${signal.direction} ${signal.symbol} ${signal.timeframe}`;
     const largest = Math.max(0.01, ...signal.contributions.map((share) => Math.abs(share.contribution)));
     box.replaceChildren(
-      make("p", { class: "muted small" }, `as of ${formatStamp(signal.as_of_ns)} · ${signal.origin} · ${signal.venue} · score ${formatScore(signal.score)} is the sum of:`),
+      make("p", { class: "muted small" }, `as of ${formatStamp(signal.as_of_ns)} · ${signal.origin} · ${signal.venue} · ${signal.contributions.length ? `score ${formatScore(signal.score)} is the sum of:` : "no score"}`),
       make("h3", {}, "Contributions"),
       ...(signal.contributions.length ? signal.contributions.map((share) => make("div", { class: "share" },
         make("span", {}, LAYER_NAMES[share.layer] ?? words(share.layer)),
         signedBar(share.contribution / largest, `contribution ${formatScore(share.contribution)}`),
-        make("span", { class: "small muted" }, make("b", { class: tone(share.contribution) }, formatScore(share.contribution)), ` = ${percent(share.weight)} × ${formatScore(share.score)}`))) : [make("p", { class: "empty" }, signal.abstained ? `The engine abstained: ${words(signal.abstained)}` : "No layer spoke.")]),
+        make("span", { class: "small muted" }, make("b", { class: tone(share.contribution) }, formatScore(share.contribution, 3)), ` = ${percent(share.weight)} × ${formatScore(share.score)}`))) : [make("p", { class: "empty" }, signal.abstained ? `The engine abstained: ${words(signal.abstained)}` : "No layer spoke.")]),
       make("h3", {}, "Absent layers"),
       signal.absent.length ? facts(signal.absent.map((absence) => [LAYER_NAMES[absence.layer] ?? words(absence.layer), words(absence.cause)])) : make("p", { class: "muted" }, "None: every layer spoke."),
       ...signal.readings.flatMap((reading) => [make("h3", {}, `${LAYER_NAMES[reading.layer] ?? words(reading.layer)} ${reading.timeframe ?? ""}`), factTable(reading.facts)]),
@@ -257,8 +192,10 @@ function showHealth(health) {
   const sent = health.alerts.delivered ?? 0, others = Object.entries(health.alerts).filter(([name]) => name !== "delivered");
   $("alerts").textContent = sent || others.length ? `Alerts delivered: ${sent}${others.map(([name, count]) => `, ${name}: ${count}`).join("")}` : "No alert delivered yet.";
   $("feeds-empty").hidden = health.feeds.length > 0;
-  $("feeds").tBodies[0].replaceChildren(...health.feeds.map((feed) => make("tr", { class: feed.stale ? "stale" : "" },
-    make("td", {}, feed.venue), make("td", {}, feed.symbol), make("td", {}, feed.stream),
+  const marketOf = (feed) => `${feed.venue}|${feed.symbol}`;
+  $("feeds").tBodies[0].replaceChildren(...health.feeds.map((feed, index, all) => make("tr", { class: feed.stale ? "stale" : "" },
+    index && marketOf(all[index - 1]) === marketOf(feed) ? null : make("th", { scope: "rowgroup", rowspan: all.filter((other) => marketOf(other) === marketOf(feed)).length }, feed.symbol, make("span", { class: "muted small under" }, feed.venue)),
+    make("td", {}, feed.stream),
     make("td", { class: "number" }, `${formatAge(feed.age_s)}${feed.stale ? " · stale" : ""}`),
     make("td", { class: "number" }, feed.events.toLocaleString("en-US")),
     make("td", { class: "number" }, feed.open_gaps ? `${feed.gaps} (${feed.open_gaps} open)` : String(feed.gaps)))));
@@ -282,15 +219,17 @@ if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.repla
 
 let linkState = "connecting";
 function showLink(name) {
-  if ($("link").dataset.state === name && $("link").textContent === name) return;
+  const word = LINK_WORDS[name] ?? name;
+  if ($("link").dataset.state === name && $("link").textContent === word) return;
   $("link").dataset.state = name;
-  $("link").textContent = name;
+  $("link").textContent = word;
 }
 
 const link = new Link(sessionStorage.getItem("csx.key") ?? "", {
   onState: (name) => { linkState = name; showLink(name); },
   onReady: () => { link.say({ op: "subscribe", channel: "health" }); if (state.market) choose(state.market, true); else loadMarkets().catch(complain); },
   onMessage: hear,
+  onRefused: (why) => complain(new Refused(why)),
 });
 
 function hear(message) {
@@ -346,7 +285,7 @@ function choose(market, again = false) {
   sessionStorage.setItem("csx.market", `${market.venue}|${market.symbol}`);
   $("market-title").textContent = market.symbol;
   $("market-venue").textContent = market.venue;
-  $("price").textContent = "–";
+  $("price").textContent = $("price-time").textContent = "–";
   $("price").className = "price";
   showOrigin(market.origin);
   showReadings();

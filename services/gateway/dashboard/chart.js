@@ -17,7 +17,7 @@ export function drawCandles(canvas, bars, format, formatTime) {
   const pad = (high - low) * 0.06 || high * 0.0005 || 1, top = high + pad, floor = low - pad;
   const most = Math.max(...shown.map((bar) => bar.volume)) || 1, tall = height - BOTTOM;
   const y = (price) => ((top - price) / (top - floor)) * tall;
-  const step = Math.min((width - RIGHT) / shown.length, 16);
+  const step = Math.min((width - RIGHT) / shown.length, 16), start = width - RIGHT - step * shown.length; // the newest stands at the scale
   pen.font = "11px system-ui, sans-serif";
   pen.textBaseline = "middle";
   for (let line = 0; line <= 4; line++) {
@@ -30,7 +30,8 @@ export function drawCandles(canvas, bars, format, formatTime) {
   }
   const every = Math.ceil(86 / step);
   shown.forEach((bar, index) => {
-    const middle = index * step + step / 2, rises = bar.close >= bar.open, ink = colour(rises ? "--up" : "--down");
+    const middle = start + index * step + step / 2, rises = bar.close >= bar.open, ink = colour(rises ? "--up" : "--down");
+    pen.globalAlpha = bar.closed && !bar.complete ? 0.45 : 1;
     pen.fillStyle = colour(rises ? "--up-soft" : "--down-soft");
     const volume = (bar.volume / most) * tall * 0.16;
     pen.fillRect(middle - step * 0.4, tall - volume, step * 0.8, volume);
@@ -41,6 +42,7 @@ export function drawCandles(canvas, bars, format, formatTime) {
     if (bar.closed) pen.fillRect(middle - step * (0.5 - GAP / 2), upper, step * (1 - GAP), body);
     else pen.strokeRect(middle - step * (0.5 - GAP / 2), upper, step * (1 - GAP), body);
     pen.setLineDash([]);
+    pen.globalAlpha = 1;
     if (index % every === Math.floor(every / 2)) {
       pen.fillStyle = colour("--muted");
       pen.textAlign = "center";

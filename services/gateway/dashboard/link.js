@@ -5,9 +5,9 @@ const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 15000, SILENCE_MS = 40000;
 export class Refused extends Error {}
 
 export class Link {
-  constructor(key, { onMessage, onState, onReady }) {
+  constructor(key, { onMessage, onState, onReady, onRefused }) {
     this.key = key;
-    this.on = { message: onMessage, state: onState, ready: onReady };
+    this.on = { message: onMessage, state: onState, ready: onReady, refused: onRefused };
     this.wait = FIRST_WAIT_MS;
     this.socket = null;
   }
@@ -34,8 +34,8 @@ export class Link {
     };
     socket.onclose = (event) => {
       clearTimeout(this.silence);
-      if (event.code === 4401 || event.code === 4403) { this.on.state("offline"); return; }
       this.on.state("offline");
+      if (event.code === 4401 || event.code === 4403) { this.on.refused(event.code === 4403 ? "This key was revoked." : "This key opens no stream."); return; }
       setTimeout(() => this.open(), this.wait * (0.5 + Math.random() / 2));
       this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
     };

@@ -15,6 +15,8 @@ ASSETS: Final = {
     "/app.js": ("app.js", "text/javascript; charset=utf-8"),
     "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
     "/link.js": ("link.js", "text/javascript; charset=utf-8"),
+    "/numbers.js": ("numbers.js", "text/javascript; charset=utf-8"),
+    "/parts.js": ("parts.js", "text/javascript; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
 from deploy.local.children import free_port
+from libs.common.events import Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway import metrics
@@ -134,8 +135,12 @@ async def test_snapshot_comes_first_then_what_is_new(gateway, address, make):
         assert (await client.hear(type="update", channel="signals"))["data"]["decision"] is None
         await gateway.fold(make.verdict(signal))
         assert (await client.hear(type="update", channel="signals"))["data"]["decision"] == "publish"
-        await gateway.fold(make.candle())
-        assert (await client.hear(type="update", channel="candles"))["data"]["candle"]["close"] == 101.0
+        await gateway.fold(make.candle(close=101.5, source=Source.REST), make.candle(complete=False))
+        bars = [(await client.hear(type="update", channel="candles"))["data"]["candle"] for _ in range(2)]
+        assert {(bar["source"], bar["close"], bar["complete"]) for bar in bars} == {
+            ("rest", 101.5, True),
+            ("trades", 101.0, False),
+        }
         await client.hear(type="update", channel="health")
         await client.hear(type="heartbeat")
     snapshots = [m["channel"] for m in client.heard if m["type"] == "snapshot"]
