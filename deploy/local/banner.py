@@ -22,9 +22,12 @@ def banner(request: Request, wiring: Wiring, data_dir: Path) -> str:
     else:
         why = ", as CSX_ALERTS_TELEGRAM_TOKEN is not set" if request.feed is Feed.LIVE else ""
         alerts = f"go to a fake Telegram{why}: its messages are the lines of `telegram` in this log"
+    header = "" if wiring.gateway_key is None else f"-H 'Authorization: Bearer {wiring.gateway_key}' "
     lasting = "Ctrl-C" if request.seconds is None else f"Ctrl-C, or by itself after {request.seconds:g} s"
     rows = {
         "page": f"http://{HOST}:{request.port}/{key}",
+        "api": f"curl {header}'http://{HOST}:{request.port}/v1/signals?limit=1'",
+        "topics": f"{wiring.bootstrap} speaks Kafka's protocol: market.trades.v1, signals.signals.v1, ...",
         "market": f"{_MARKET[request.feed]} ({markets})",
         "alerts": alerts,
         "data": f"{data_dir} (kept; --fresh discards it)",
