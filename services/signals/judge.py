@@ -56,5 +56,5 @@ def _reason(signal: Signal) -> str:
     agreeing = sum(share.score * signal.score > 0 for share in signal.contributions)
     return (
         f"{agreeing} of {len(signal.contributions)} layers agree on {signal.direction};"
-        f" the strongest share is that of {strongest.layer}: {strongest.contribution:+.2f} in a score of {signal.score:+.2f}"
+        f" the strongest share, {strongest.layer}'s, is {strongest.contribution:+.2f} in a score of {signal.score:+.2f}"
     )

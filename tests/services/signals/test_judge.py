@@ -42,7 +42,7 @@ SIGNAL = Signal(
 def test_a_strong_planned_signal_is_published_with_its_reason():
     verdict = judge(SIGNAL, Rules(), decided_ns=9)
     assert verdict.decision is Decision.PUBLISH
-    assert verdict.rationale == "2 of 2 layers agree on long; the strongest share is that of cvd: +0.30 in a score of +0.40"
+    assert verdict.rationale == "2 of 2 layers agree on long; the strongest share, cvd's, is +0.30 in a score of +0.40"
     assert (verdict.judge, verdict.decided_ns, verdict.signal) == ("rules", 9, SIGNAL)
 
 
