@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from deploy.local.lodging import evict
 from libs.common.bus.codec import decode
 from libs.common.bus.reading import Reader
 from libs.common.bus.topics import Topic
@@ -136,3 +137,5 @@ class Running:
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             raise
+        finally:
+            evict(self.data)
