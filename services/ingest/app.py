@@ -32,12 +32,16 @@ from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings
 from services.ingest.timers import Timers
 from services.ingest.venues import VENUES
-from services.ingest.venues.venue import AnswerError, Instrument, Plan, Venue
+from services.ingest.venues.venue import AnswerError, Instrument, Plan, Request, Venue
 
 log = logging.getLogger(__name__)
 
 AGGREGATING: Final = frozenset({"okx"})
 """Venues whose live trades are aggregates named by their last id: a jump of ids proves no loss, the session tells."""
+UNORDERED: Final = frozenset({"bybit"})
+"""Venues whose trade ids have no order: only a lost connection raises the suspicion of a hole."""
+PAGES: Final = 100
+"""Of a catalogue; one that goes on longer never ends."""
 
 _DIAL_SPACING_S: Final = 0.35
 """OKX takes three connections a second from one address."""
@@ -85,6 +89,7 @@ class Ingest:
             origin=settings.origin,
             limits=limits or Limits(age_s=settings.backfill_age_s, held=settings.held_trades),
             consecutive=venue.name not in AGGREGATING,
+            ordered=venue.name not in UNORDERED,
             unfilled=self.history.unfilled,
         )
         for symbol, mark in marks.items():
@@ -171,10 +176,22 @@ async def listed(venue: Venue, rest: Rest, backoff: Backoff | None = None) -> di
     backoff = backoff or Backoff(initial_s=0.5, cap_s=15.0)
     while True:
         try:
-            return venue.instruments([await rest.fetch(request) for request in venue.instruments_requests()])
+            return venue.instruments(
+                [body for one in venue.instruments_requests() for body in await _pages(venue, rest, one)]
+            )
         except (RestError, AnswerError) as e:
             log.warning("the venue does not list its instruments", extra={"venue": venue.name, "reason": str(e)})
             await asyncio.sleep(backoff.next_s())
+
+
+async def _pages(venue: Venue, rest: Rest, request: Request | None) -> list[bytes]:
+    bodies: list[bytes] = []
+    while request is not None:
+        if len(bodies) >= PAGES:
+            raise AnswerError(f"the catalogue has more than {PAGES} pages: {request.url}")
+        bodies.append(await rest.fetch(request))
+        request = venue.instruments_after(request, bodies[-1])
+    return bodies
 
 
 def chosen(venue: str, catalogue: Mapping[str, Instrument], symbols: tuple[str, ...]) -> dict[str, Instrument]:

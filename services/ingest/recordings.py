@@ -54,7 +54,7 @@ class Frame(Struct, frozen=True, kw_only=True):
     data: bytes = b""
     connection: str = ""
     url: str = ""
-    """Of an answer; empty where the recording does not say."""
+    """Of an answer or a connection; empty where the recording does not say."""
 
 
 class _Entry(Struct):
@@ -62,6 +62,7 @@ class _Entry(Struct):
     connection: str = msgspec.field(name="conn", default="")
     seconds: Raw = msgspec.field(name="ts", default_factory=Raw)
     url: str = ""
+    address: str = msgspec.field(name="addr", default="")
     data: str = ""
 
 
@@ -187,7 +188,7 @@ def _entry(line: bytes) -> Frame | None:
         kind=kind,
         data=entry.data.encode(errors="surrogatepass"),
         connection=entry.connection,
-        url=entry.url,
+        url=entry.url or entry.address,
     )
 
 

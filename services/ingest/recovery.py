@@ -11,6 +11,7 @@ from libs.common.runtime.clock import now_ns
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
+from services.ingest.recent import RecentTape
 from services.ingest.rest import Rest, RestError
 from services.ingest.tape import HELD, Tape
 from services.ingest.venues.venue import AnswerError, Instrument, Stream, Venue
@@ -37,7 +38,7 @@ class _Market:
 
     __slots__ = ("cause", "filling", "fresh", "instrument", "tape", "turn")
 
-    def __init__(self, instrument: Instrument, tape: Tape) -> None:
+    def __init__(self, instrument: Instrument, tape: Tape | RecentTape) -> None:
         self.instrument = instrument
         self.tape = tape
         self.turn = asyncio.Lock()  # a backfill and the live feeds publish one after the other
@@ -60,9 +61,23 @@ class Recovery:
         origin: Origin = Origin.LIVE,
         limits: Limits | None = None,
         consecutive: bool = True,
+        ordered: bool = True,
         unfilled: Callable[[str, int, int], None] | None = None,
     ) -> None:
-        """`instruments` by canonical symbol; `unfilled(symbol, from_ns, to_ns)` hears of each hole that stays."""
+        """Take the collaborators.
+
+        Args:
+            venue: whose trades these are.
+            instruments: by canonical symbol.
+            rest: the venue's REST side.
+            buffer: takes what is published.
+            gaps: takes the holes.
+            origin: for the events.
+            limits: how far a backfill goes.
+            consecutive: a jump of the ids proves a loss.
+            ordered: the ids have an order at all.
+            unfilled: hears of each hole that stays: symbol, from_ns, to_ns.
+        """
         self._venue = venue
         self._rest = rest
         self._buffer = buffer
@@ -70,8 +85,12 @@ class Recovery:
         self._origin = origin
         self._limits = limits or Limits()
         self._unfilled = unfilled
+        held = self._limits.held
         self._markets = {
-            symbol: _Market(instrument, Tape(venue.trade_order, consecutive=consecutive, limit=self._limits.held))
+            symbol: _Market(
+                instrument,
+                Tape(venue.trade_order, consecutive=consecutive, limit=held) if ordered else RecentTape(limit=held),
+            )
             for symbol, instrument in instruments.items()
         }
 
@@ -157,14 +176,15 @@ class Recovery:
         until_ns = 0
         while (hole := market.tape.hole) is not None:
             until_ns = hole.until.event_ns
+            first_missing, last_missing = hole.missing
             await self._gaps.noticed(
                 symbol,
                 Stream.TRADES,
                 cause=market.cause,
                 from_ns=hole.after.event_ns,
                 now_ns=now_ns(),
-                first_missing=str(hole.after.order + 1),
-                last_missing=str(hole.until.order - 1),
+                first_missing=first_missing,
+                last_missing=last_missing,
             )
             if (reason := await self._pages(market)) is not None:
                 async with market.turn:

@@ -25,6 +25,13 @@ class Hole(Struct, frozen=True, kw_only=True):
     after: Position
     until: Position
     """First trade known behind the hole."""
+    numbered: bool = True
+    """Whether the ids say which trades are missing."""
+
+    @property
+    def missing(self) -> tuple[str | None, str | None]:
+        """The first and the last id that is missing, where ids tell."""
+        return (str(self.after.order + 1), str(self.until.order - 1)) if self.numbered else (None, None)
 
 
 class Tape:

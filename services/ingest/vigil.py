@@ -43,7 +43,7 @@ class Vigil:
                 return "silent"
             if since is not None and now - began_at >= self._first_data_s and self._wanted - self.heard:
                 return "first_data"
-            quiet_since = max(pinged_at, since if since is not None else pinged_at)
+            quiet_since = max(pinged_at, since if since is not None and not beat.busy_too else pinged_at)
             if beat.ping is not None and now - quiet_since >= beat.idle_s:
                 pinged_at = now
                 await ping(beat.ping)

@@ -114,6 +114,8 @@ class Heartbeat(Struct, frozen=True, kw_only=True):
     """Text to send when idle; None where answering the venue's own ping frames is enough."""
     idle_s: float
     dead_s: float
+    busy_too: bool = False
+    """Ping every `idle_s`, also while data flows."""
 
 
 class Checks(Struct):
@@ -167,6 +169,11 @@ class Venue(ABC):
     def instruments_requests(self) -> Sequence[Request]:
         """Return the REST calls that list the venue's instruments."""
 
+    def instruments_after(self, request: Request, body: bytes) -> Request | None:
+        """Return the call for the page that follows `body`, the answer to `request`; None after the last one."""
+        _ = self, request, body
+        return None
+
     @abstractmethod
     def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
         """Read the answers; keys are the venue's own names. Placeholders and unknown kinds are left out.
@@ -209,4 +216,8 @@ class Venue(ABC):
 
     @abstractmethod
     def trade_order(self, trade_id: str) -> int:
-        """Return the position of an id in the venue's order, where ids are consecutive integers."""
+        """Return the position of an id in the venue's order, where ids are consecutive integers.
+
+        Raises:
+            ValueError: the id has none.
+        """
