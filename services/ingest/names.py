@@ -1,7 +1,7 @@
 """Instruments read from their names alone: for recordings that came without the venue's catalogue, never for live data.
 
-What a name does not say stays unknown: price and size steps are NaN here, and an OKX contract is refused, because
-its size in base units cannot be computed without its face value.
+What a name does not say stays unknown: price and size steps are NaN here, and contracts of OKX and of Binance COIN-M
+are refused, because their size in base units cannot be computed without their face value.
 """
 
 import datetime as dt
@@ -16,6 +16,13 @@ from services.ingest.venues.venue import Instrument
 USDM_QUOTES: Final = ("USDT", "USDC", "BUSD", "BTC")
 """Every asset that USD-M contracts have been quoted in; sizes there are base units, so a name is enough."""
 _USDM: Final = re.compile(rf"(?P<base>[^\s_]+?)(?P<quote>{'|'.join(USDM_QUOTES)})(?:_(?P<day>\d{{6}}))?")
+SPOT_QUOTES: Final = (
+    *("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USDP", "PAX", "DAI"),
+    *("BTC", "ETH", "BNB", "TRX", "XRP", "DOGE"),
+    *("EUR", "GBP", "AUD", "TRY", "BRL", "RUB", "UAH", "BIDR", "IDRT", "NGN", "ZAR", "PLN", "RON"),
+)
+"""Assets that Binance's spot pairs are quoted in. None ends in another one, so a name is cut in one way or in none."""
+_SPOT: Final = re.compile(rf"(?P<base>[^\s_-]+?)(?P<quote>{'|'.join(SPOT_QUOTES)})")
 
 Derive: TypeAlias = Callable[[str], Instrument | None]
 
@@ -63,6 +70,20 @@ def binance_usdm(native: str) -> Instrument | None:
         return None
 
 
+def binance_spot(native: str) -> Instrument | None:
+    """Return a spot pair (`BTCUSDT`); None where the name ends in no known quote asset."""
+    found = _SPOT.fullmatch(native)
+    try:
+        return _instrument(native, spot(found["base"], found["quote"])) if found else None
+    except SymbolError:
+        return None
+
+
+def binance_coinm(native: str) -> None:
+    """Return None, always: `BTCUSD_PERP` does not say how many dollars a contract is."""
+    _ = native
+
+
 def okx(native: str) -> Instrument | None:
     """Return a spot pair (`BTC-USDT`): its dash is the venue's own, and its sizes are base units."""
     parts = native.split("-")
@@ -78,4 +99,9 @@ def _instrument(native: str, kind: Symbol) -> Instrument:
     return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan)
 
 
-NAMES: Final[dict[str, Derive]] = {"binance-usdm": binance_usdm, "okx": okx}
+NAMES: Final[dict[str, Derive]] = {
+    "binance-coinm": binance_coinm,
+    "binance-spot": binance_spot,
+    "binance-usdm": binance_usdm,
+    "okx": okx,
+}

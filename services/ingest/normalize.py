@@ -14,11 +14,13 @@ from services.ingest.playback import played
 from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
-from services.ingest.venues import BinanceUsdm, Okx
+from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Okx
 from services.ingest.venues.venue import AnswerError, Checks, Item, Plan, Session, SnapshotWanted, Stream, Venue
 from services.ingest.venues.wire import rejected
 
 RECORDED: Final[dict[str, Callable[[], Venue]]] = {
+    "binance-coinm": lambda: BinanceCoinm(trade_channel="first"),
+    "binance-spot": lambda: BinanceSpot(trade_channel="first"),
     "binance-usdm": lambda: BinanceUsdm(trade_channel="first"),
     "okx": Okx,
 }

@@ -1,7 +1,8 @@
 """A book whose snapshots come by REST: a diff stream and snapshots in, one continuous book out. Pure.
 
-Binance USD-M rules: buffer the stream, fetch a snapshot, drop changes older than it, begin with the one that
-straddles it, then each change's `pu` must be the `u` before it.
+Binance's rules: buffer the stream, fetch a snapshot, drop changes older than it, begin with the one that straddles
+it. Then, on futures, each change's `pu` must be the `u` before it; on spot, where there is no `pu`, no change may
+begin after the one that is due: U <= u before + 1 <= u.
 """
 
 from collections.abc import Sequence
@@ -64,12 +65,13 @@ class RestBook:
     def _continue(self, change: Change, received_ns: int) -> list[Item]:
         book = self.book
         before = book.sequence
-        if change.previous != before:
+        if not _continues(change, before):
             if change.last <= before and self._stale < STALE_LIMIT:
                 self._stale += 1
                 book.checks.stale += 1
                 return []
-            items = book.lose("sequence", change.event_ns, received_ns, change.previous)
+            missing = change.first - 1 if change.previous is None else change.previous
+            items = book.lose("sequence", change.event_ns, received_ns, missing)
             self._forget()
             self._buffer.append(change)
             book.state = State.BUFFERING
@@ -88,12 +90,12 @@ class RestBook:
         if not self._buffer:
             return []
         first = self._buffer[0]
-        if not (first.first <= at <= first.last or first.previous == at):
+        if not (first.first <= at <= first.last or _continues(first, at)):
             self._has_base = False
             return self.want("stale", received_ns)
         book.take(first)
         for position, change in enumerate(self._buffer[1:], start=1):
-            if change.previous == book.sequence:
+            if _continues(change, book.sequence):
                 book.take(change)
             elif change.last > book.sequence:  # a hole inside the buffer: only a newer snapshot can bridge it
                 self._buffer = self._buffer[position:]
@@ -109,3 +111,10 @@ class RestBook:
         self._buffer = []
         self._has_base = False
         self._stale = 0
+
+
+def _continues(change: Change, sequence: int) -> bool:
+    """Return whether `change` leads on from the state `sequence`; its levels are absolute, so it may begin earlier."""
+    if change.previous is None:
+        return change.first <= sequence + 1 <= change.last
+    return change.previous == sequence

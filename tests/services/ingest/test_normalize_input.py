@@ -46,7 +46,7 @@ def _summary(tmp_path, *lines, name="frames.jsonl"):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--venue", "mtgox", "x"], "unknown, one of binance-usdm, okx"),
+        (["--venue", "mtgox", "x"], "mtgox: unknown, one of binance-"),
         (["--venue", "okx", "no/such/file"], "no/such/file"),
         (["--venue", "okx", "no/such/x.ws.1.0"], "no/such"),
         (["--venue", "okx", "."], "Is a directory"),

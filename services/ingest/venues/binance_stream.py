@@ -1,69 +1,64 @@
-"""Binance USD-M streams: wire frames of one connection in, market events out. No sockets, no clock."""
+"""Binance streams, what spot and futures share: wire frames of one connection in, trades and books out. Pure."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
-from msgspec import Raw
+from msgspec import Raw, ValidationError
 
-from libs.common.events import (
-    BookSnapshot,
-    FundingRate,
-    Liquidation,
-    MarkPrice,
-    Origin,
-    PositionSide,
-    Side,
-    Trade,
-)
-from services.ingest.venues import binance_usdm_wire as wire
+from libs.common.events import BookSnapshot, Level, Origin, Side, Trade
+from services.ingest.venues import binance_wire as wire
 from services.ingest.venues.books import Book, Change
 from services.ingest.venues.rest_book import RestBook
 from services.ingest.venues.venue import Acknowledged, Checks, Instrument, Item, Plan, Session, SnapshotWanted
-from services.ingest.venues.wire import (
-    FRAME_LIMIT,
-    UNREADABLE,
-    nanos,
-    rate,
-    rejected,
-    unreadable,
-)
+from services.ingest.venues.wire import FRAME_LIMIT, UNREADABLE, base_size, nanos, rejected, unreadable
 
-VENUE: Final = "binance-usdm"
 DEPTH: Final = 10_000
 """Levels kept on a side: snapshots have 1,000, the diff stream adds every price that changes."""
-COIN_MARGINED: Final = 2
-"""`st` of contracts that are settled in coins; all-market streams carry them too."""
-_PARTIAL_DEPTH: Final = re.compile(r"@depth(?:5|10|20)(?:@|$)")
-_IGNORED: Final = frozenset(
-    {"bookTicker", "kline", "continuous_kline", "24hrTicker", "24hrMiniTicker", "contractInfo", "assetIndexUpdate"}
-)
 
 TradeChannel = Literal["aggTrade", "trade", "first"]
 """Which executions become trades; the ids of the two differ. `first` takes whatever an instrument sends first."""
 
-_Reader: TypeAlias = Callable[[Raw, Instrument, int], list[Item]]
+Reader: TypeAlias = Callable[[Raw, Instrument, int], list[Item]]
+"""Reads one event's payload, of an instrument, received then."""
 
 
-class UsdmSession(Session):
+class BinanceSession(Session):
     """The memory of one connection: its books, and which trade channel each instrument speaks."""
 
+    unread_streams: ClassVar[re.Pattern[str]] = re.compile(r"@depth(?:5|10|20)(?:@|$)")
+    """Streams that are passed over by their name."""
+    unread_events: ClassVar[frozenset[str]]
+    """Events that are known and not read on purpose."""
+    chained: ClassVar[bool]
+    """Whether a depth event names the one before it (`pu`)."""
+    micros: ClassVar[bool] = False
+    """Whether times may come in microseconds."""
+
     def __init__(
-        self, plan: Plan, instruments: Mapping[str, Instrument], origin: Origin, trade_channel: TradeChannel
+        self,
+        plan: Plan,
+        instruments: Mapping[str, Instrument],
+        origin: Origin,
+        trade_channel: TradeChannel,
+        *,
+        venue: str,
+        foreign: int = 0,
     ) -> None:
+        """`instruments` by native name; `foreign`: the `st` of contracts that belong to another venue of ours."""
         self.checks = Checks()
+        self._venue = venue
+        self._foreign = foreign
         self._instruments = instruments
         self._wanted = frozenset(plan.symbols)
         self._origin = origin
         self._trade_channel = trade_channel
         self._channels: dict[str, str] = {}
         self._books: dict[str, RestBook] = {}
-        self._readers: dict[str, _Reader] = {
+        self._readers: dict[str, Reader] = {
             "trade": self._trade,
             "aggTrade": self._agg_trade,
             "depthUpdate": self._depth,
-            "forceOrder": self._liquidation,
-            "markPriceUpdate": self._mark,
         }
 
     def subscribe(self) -> Sequence[bytes]:
@@ -84,13 +79,15 @@ class UsdmSession(Session):
             rows = wire.decode_rows(message.data) if data.startswith(b"[") else [message.data]
         except UNREADABLE as e:
             return [unreadable(e, frame)]
-        if _PARTIAL_DEPTH.search(message.stream):
-            self.checks.ignored += 1
-            return []
+        if self.unread_streams.search(message.stream):
+            return self._ignore()
         return [item for row in rows for item in self._row(row, received_ns)]
 
     def snapshot(self, symbol: str, body: bytes, received_ns: int) -> list[Item]:
         """Take a depth answer; one that cannot be used is rejected, and asked for again."""
+        instrument = next((one for one in self._instruments.values() if one.symbol == symbol), None)
+        if instrument is None:
+            return [rejected("unknown_instrument", repr(symbol), body)]
         book = self._book(symbol)
         try:
             answer = wire.decode_snapshot(body)
@@ -98,8 +95,8 @@ class UsdmSession(Session):
             return [unreadable(e, body), *book.want("unreadable", received_ns)]
         event_ms = answer.matched_ms or answer.pushed_ms
         return book.snapshot(
-            answer.bids,
-            answer.asks,
+            _base_levels(instrument, answer.bids),
+            _base_levels(instrument, answer.asks),
             sequence=answer.sequence,
             event_ns=nanos(event_ms) if event_ms else received_ns,
             received_ns=received_ns,
@@ -117,28 +114,34 @@ class UsdmSession(Session):
             return [Acknowledged(channel=str(message.id))]
         return [rejected("unknown_channel", "neither an event nor an answer", frame)]
 
+    def _ignore(self) -> list[Item]:
+        self.checks.ignored += 1
+        return []
+
+    def _open(self, row: Raw) -> tuple[wire.Event, Raw]:
+        """Return what an event says about itself, and the payload that its reader takes."""
+        return wire.decode_event(row), row
+
     def _row(self, row: Raw, received_ns: int) -> list[Item]:
         """Read one event; what is wrong with it stays its own matter."""
         try:
-            event = wire.decode_event(row)
-            if event.event == "forceOrder":
-                row = event.order
-                event = wire.decode_event(row)
-                event.event = "forceOrder"
+            event, row = self._open(row)
         except UNREADABLE as e:
             return [unreadable(e, bytes(row))]
-        if event.st == COIN_MARGINED or event.event in _IGNORED:
-            self.checks.ignored += 1
-            return []
+        if (event.st and event.st == self._foreign) or event.event in self.unread_events:
+            return self._ignore()
         read = self._readers.get(event.event)
         if read is None:
-            return [rejected("unknown_channel", f"event {event.event!r}", bytes(row))]
+            return self._unread(event, row)
         instrument = self._instruments.get(event.native)
         if instrument is None:
             return [rejected("unknown_instrument", repr(event.native), bytes(row))]
         return self._read(read, event, row, instrument, received_ns) if self._hears(instrument) else []
 
-    def _read(self, read: _Reader, event: wire.Event, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
+    def _unread(self, event: wire.Event, row: Raw) -> list[Item]:
+        return [rejected("unknown_channel", f"event {event.event!r}", bytes(row))]
+
+    def _read(self, read: Reader, event: wire.Event, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
         if event.event == "trade" and event.execution != "MARKET":
             self.checks.non_market += 1
             return []
@@ -168,13 +171,13 @@ class UsdmSession(Session):
         self, trade: wire.Trade | wire.AggTrade, trade_id: str, instrument: Instrument, received_ns: int
     ) -> Trade:
         return Trade(
-            venue=VENUE,
+            venue=self._venue,
             symbol=instrument.symbol,
-            event_ns=nanos(trade.event_ms),
+            event_ns=wire.stamp_ns(trade.time, micros=self.micros),
             received_ns=received_ns,
             origin=self._origin,
             price=trade.price,
-            size=trade.size,
+            size=base_size(instrument, trade.size, trade.price),
             side=Side.SELL if trade.buyer_is_maker else Side.BUY,
             trade_id=trade_id,
         )
@@ -190,63 +193,17 @@ class UsdmSession(Session):
 
     def _depth(self, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
         depth = wire.decode_depth(row)
+        if self.chained and depth.previous is None:
+            raise ValidationError("a depth event without `pu`")
         change = Change(
-            bids=depth.bids,
-            asks=depth.asks,
-            previous=depth.previous,
+            bids=_base_levels(instrument, depth.bids),
+            asks=_base_levels(instrument, depth.asks),
+            previous=depth.previous if self.chained else None,
             first=depth.first,
             last=depth.last,
-            event_ns=nanos(depth.matched_ms or depth.pushed_ms),
+            event_ns=wire.stamp_ns(depth.matched or depth.pushed, micros=self.micros),
         )
         return self._book(instrument.symbol).change(change, received_ns)
-
-    def _liquidation(self, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
-        order = wire.decode_order(row)
-        price, size = order.average or order.price, order.filled or order.size
-        if not price or not size:
-            return [rejected("value", "a liquidation without price or size", bytes(row))]
-        return [
-            Liquidation(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(order.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
-                price=price,
-                size=size,
-                liquidated=PositionSide.LONG
-                if order.side == "SELL"
-                else PositionSide.SHORT,  # the closing order's side
-            )
-        ]
-
-    def _mark(self, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
-        mark = wire.decode_mark(row)
-        event_ns = nanos(mark.event_ms)
-        items: list[Item] = [
-            MarkPrice(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=event_ns,
-                received_ns=received_ns,
-                origin=self._origin,
-                price=mark.price,
-                index_price=mark.index,
-            )
-        ]
-        if mark.rate and mark.next_ms:  # dated contracts have neither
-            items.append(
-                FundingRate(
-                    venue=VENUE,
-                    symbol=instrument.symbol,
-                    event_ns=event_ns,
-                    received_ns=received_ns,
-                    origin=self._origin,
-                    rate=rate(mark.rate),
-                    next_funding_ns=nanos(mark.next_ms),
-                )
-            )
-        return items
 
     def _lost(self, symbol: str, received_ns: int) -> list[Item]:
         book = self._book(symbol)
@@ -256,7 +213,7 @@ class UsdmSession(Session):
         found = self._books.get(symbol)
         if found is None:
             book = Book(
-                venue=VENUE,
+                venue=self._venue,
                 symbol=symbol,
                 origin=self._origin,
                 checks=self.checks,
@@ -265,3 +222,9 @@ class UsdmSession(Session):
             )
             found = self._books[symbol] = RestBook(book)
         return found
+
+
+def _base_levels(instrument: Instrument, levels: Sequence[Level]) -> Sequence[Level]:
+    if instrument.contract_size == 1 and not instrument.inverse:
+        return levels
+    return [(price, base_size(instrument, size, price)) for price, size in levels]

@@ -1,10 +1,16 @@
-"""Binance USD-M on the wire: each payload's shape and decoder; quoted numbers are checked here. Pure."""
+"""Binance on the wire, spot and futures: each payload's shape and decoder; quoted numbers are checked here. Pure."""
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from msgspec import Raw, Struct, field, json
+from msgspec import Meta, Raw, Struct, ValidationError, field, json
 
-from services.ingest.venues.wire import LevelSize, Millis, MillisOrZero, Price, Sequence, Size
+from services.ingest.venues.wire import LevelSize, Millis, MillisOrZero, Price, Sequence, Size, nanos
+
+_LAST_MILLIS: Final = 9_000_000_000_000
+_FIRST_MICROS: Final = 1_000_000_000_000_000
+
+Stamp = Annotated[int, Meta(ge=1_000_000_000_000, le=9_000_000_000_000_000)]
+"""Milliseconds or microseconds since the epoch, 2001 to 2255; `stamp_ns` tells which, or neither."""
 
 
 class Frame(Struct):
@@ -17,6 +23,10 @@ class Frame(Struct):
     error: Raw = field(default_factory=Raw)
     code: int | None = None
     id: int | str | None = None
+    best: Raw = field(name="B", default_factory=Raw)
+    """A bare best-price frame of spot has this, and no event."""
+    sequence: Raw = field(name="lastUpdateId", default_factory=Raw)
+    """A bare partial book of spot has this, and no symbol."""
 
 
 class Event(Struct):
@@ -25,15 +35,15 @@ class Event(Struct):
     event: str = field(name="e", default="")
     native: str = field(name="s", default="")
     execution: str = field(name="X", default="MARKET")
-    st: int = 1
-    """1 = USD-M, 2 = COIN-M; absent before 2026."""
+    st: int = 0
+    """1 = USD-M, 2 = COIN-M; 0 where absent: on spot, and before 2026."""
     order: Raw = field(name="o", default_factory=Raw)
 
 
 class Trade(Struct):
     """One execution."""
 
-    event_ms: Millis = field(name="T")
+    time: Stamp = field(name="T")
     id: Sequence = field(name="t")
     price: Price = field(name="p")
     size: Size = field(name="q")
@@ -43,7 +53,7 @@ class Trade(Struct):
 class AggTrade(Struct):
     """Executions of one taker order at one price; frames of 2019 have no `a`."""
 
-    event_ms: Millis = field(name="T")
+    time: Stamp = field(name="T")
     price: Price = field(name="p")
     size: Size = field(name="q")
     buyer_is_maker: bool = field(name="m")
@@ -53,15 +63,17 @@ class AggTrade(Struct):
 
 
 class Depth(Struct):
-    """Changed levels since `previous`."""
+    """Changed levels."""
 
-    pushed_ms: Millis = field(name="E")
+    pushed: Stamp = field(name="E")
     first: Sequence = field(name="U")
     last: Sequence = field(name="u")
-    previous: Sequence = field(name="pu")
     bids: list[tuple[Price, LevelSize]] = field(name="b")
     asks: list[tuple[Price, LevelSize]] = field(name="a")
-    matched_ms: Millis | None = field(name="T", default=None)
+    matched: Stamp | None = field(name="T", default=None)
+    """Absent on spot."""
+    previous: Sequence | None = field(name="pu", default=None)
+    """The `last` before; absent on spot, where `first` continues it."""
 
 
 class Order(Struct):
@@ -104,3 +116,16 @@ decode_depth = json.Decoder(Depth, strict=False).decode
 decode_order = json.Decoder(Order, strict=False).decode
 decode_mark = json.Decoder(Mark, strict=False).decode
 decode_snapshot = json.Decoder(Snapshot, strict=False).decode
+
+
+def stamp_ns(stamp: int, *, micros: bool) -> int:
+    """Return a `Stamp` as nanoseconds; its size tells its unit, and microseconds are taken only where `micros`.
+
+    Raises:
+        ValidationError: it is in neither unit.
+    """
+    if stamp <= _LAST_MILLIS:
+        return nanos(stamp)
+    if micros and stamp >= _FIRST_MICROS:
+        return stamp * 1_000
+    raise ValidationError(f"{stamp} is no time in {'milli- or microseconds' if micros else 'milliseconds'}")

@@ -1,0 +1,77 @@
+"""Binance's `exchangeInfo`: a row of the catalogue in, what it says of an instrument out. Pure."""
+
+import datetime as dt
+from typing import Final
+
+from msgspec import Raw, Struct, convert, field, json
+
+from libs.common.events.symbols import Symbol, future, perpetual
+from services.ingest.venues.venue import Instrument
+from services.ingest.venues.wire import Millis, Price, positive
+
+_DATED: Final = frozenset({"CURRENT_QUARTER", "NEXT_QUARTER", "CURRENT_MONTH", "NEXT_MONTH"})
+
+
+class _Filter(Struct):
+    kind: str = field(name="filterType")
+    tick: str = field(name="tickSize", default="")
+    step: str = field(name="stepSize", default="")
+
+
+class Listing(Struct):
+    """One row, of spot or futures."""
+
+    native: str = field(name="symbol")
+    base: str = field(name="baseAsset")
+    quote: str = field(name="quoteAsset")
+    filters: list[_Filter]
+    status: str = ""
+    contract_status: str = field(name="contractStatus", default="")
+    """COIN-M's word for `status`."""
+    contract: str = field(name="contractType", default="")
+    """Empty on spot."""
+    delivery_ms: int = field(name="deliveryDate", default=0)
+    face: Price | None = field(name="contractSize", default=None)
+    """COIN-M: dollars a contract."""
+
+
+class _Catalogue(Struct):
+    symbols: list[Raw]
+
+
+decode_catalogue = json.Decoder(_Catalogue).decode
+decode_listing = json.Decoder(Listing).decode
+
+
+def described(listing: Listing, kind: Symbol, *, face: float | None = None) -> Instrument:
+    """Return the instrument of a row; `face` makes it inverse: dollars a contract.
+
+    Raises:
+        ValidationError: a step is missing.
+    """
+    steps = {one.kind: one.tick or one.step for one in listing.filters}
+    return Instrument(
+        symbol=str(kind),
+        native=listing.native,
+        kind=kind,
+        tick=positive(steps.get("PRICE_FILTER", "")),
+        lot=positive(steps.get("LOT_SIZE", "")),
+        contract_size=1.0 if face is None else face,
+        inverse=face is not None,
+        live=(listing.status or listing.contract_status) == "TRADING",
+    )
+
+
+def contract(listing: Listing) -> Symbol | None:
+    """Return the symbol of a futures row; None for kinds that this system does not follow.
+
+    Raises:
+        SymbolError: an asset is none.
+        ValidationError: a dated contract without its day.
+    """
+    if listing.contract == "PERPETUAL":
+        return perpetual(listing.base, listing.quote)
+    if listing.contract in _DATED:
+        day = dt.datetime.fromtimestamp(convert(listing.delivery_ms, Millis) // 1000, tz=dt.UTC).date()
+        return future(listing.base, listing.quote, day)
+    return None
