@@ -10,6 +10,7 @@ PURE: Final = (
     "libs/common/events/*",
     "libs/common/bus/topics.py",
     "libs/common/bus/codec.py",
+    "services/ingest/vendors/*",
     "services/ingest/venues/*",
     "services/signals/engine/*",
     "services/alerts/policy/*",

@@ -11,6 +11,7 @@ from libs.common.events import (
     Liquidation,
     MarketEvent,
     MarkPrice,
+    Metric,
     OpenInterest,
     Trade,
 )
@@ -26,7 +27,7 @@ STREAM_OF: Final[dict[type[MarketEvent], Stream]] = {
     OpenInterest: Stream.FUNDING,
 }
 
-CLASS_OF: Final[dict[type[MarketEvent], str]] = {**STREAM_OF, Candle: "candles", Gap: "gaps"}
+CLASS_OF: Final[dict[type[MarketEvent], str]] = {**STREAM_OF, Candle: "candles", Gap: "gaps", Metric: "metrics"}
 """In which lane an event waits and under which name it is counted; not everything comes by a stream."""
 
 HOLED: Final = frozenset(Stream) - {Stream.FUNDING}

@@ -16,6 +16,7 @@ from libs.common.events import (
     LayerReading,
     Liquidation,
     MarkPrice,
+    Metric,
     OpenInterest,
     Outcome,
     Reject,
@@ -78,8 +79,9 @@ CANDLES: Final = _market("market.candles.v1", Candle, retention_ms=30 * _DAY_MS,
 FUNDING: Final = _market("market.funding.v1", FundingRate, MarkPrice, retention_ms=7 * _DAY_MS)
 OPEN_INTEREST: Final = _market("market.open-interest.v1", OpenInterest, retention_ms=7 * _DAY_MS)
 GAPS: Final = _market("market.gaps.v1", Gap, retention_ms=30 * _DAY_MS)
+METRICS: Final = _market("market.metrics.v1", Metric, retention_ms=7 * _DAY_MS)
 
-MARKET: Final = (TRADES, BOOKS, LIQUIDATIONS, CANDLES, FUNDING, OPEN_INTEREST, GAPS)
+MARKET: Final = (TRADES, BOOKS, LIQUIDATIONS, CANDLES, FUNDING, OPEN_INTEREST, GAPS, METRICS)
 
 READINGS: Final = Topic(
     name="signals.readings.v1", carries=(LayerReading,), partitions=6, retention_ms=None, compact=True

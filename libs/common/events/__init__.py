@@ -13,6 +13,7 @@ from libs.common.events.market import (
     Liquidation,
     MarketEvent,
     MarkPrice,
+    Metric,
     OpenInterest,
     Trade,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "Liquidation",
     "MarkPrice",
     "MarketEvent",
+    "Metric",
     "OpenInterest",
     "Origin",
     "Outcome",

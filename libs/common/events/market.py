@@ -1,4 +1,4 @@
-"""What markets say: trades, books, liquidations, candles, funding, open interest, and holes in all of these.
+"""What markets say, what vendors say of them, and holes in it.
 
 Every time is an integer of nanoseconds since the epoch, UTC: `event_ns` by the venue's clock, `received_ns`
 by ours. Prices are in quote currency per base unit, sizes in base units; never in contracts.
@@ -163,6 +163,28 @@ class Gap(_Market, frozen=True, kw_only=True, tag="gap"):
     """True: the missing items were fetched and published after it; the hole is closed."""
 
 
+class Metric(_Market, frozen=True, kw_only=True, tag="metric"):
+    """One number that a vendor publishes about a coin or the whole market; `venue` is the vendor.
+
+    A number about a coin is said once for each followed market of that coin, so that it stands in the partition of
+    the market it informs; one about everything has the symbol `MARKET_WIDE`. `event_ns` is when the number was
+    known: the end of the time it covers. `received_ns - event_ns` is how stale it was when it came.
+    """
+
+    name: str
+    """A name of `libs.common.events.catalogue.METRICS`, which says what it means."""
+    unit: str
+    """The unit of `value`, as the catalogue says it."""
+    value: float | None
+    """None where the vendor gave none; then `cause` says why, and `event_ns` is when that was noticed."""
+    interval_s: int | None = None
+    """Seconds before `event_ns` that the number covers; absent for a state."""
+    exchange: str | None = None
+    """Whose number it is, in the vendor's spelling; absent where the vendor aggregates."""
+    cause: str | None = None
+    """Why there is no value; absent where there is one."""
+
+
 MarketEvent: TypeAlias = (
-    Trade | BookSnapshot | BookDelta | Liquidation | Candle | FundingRate | OpenInterest | MarkPrice | Gap
+    Trade | BookSnapshot | BookDelta | Liquidation | Candle | FundingRate | OpenInterest | MarkPrice | Gap | Metric
 )

@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from libs.common.events import MarketEvent
+from libs.common.events import MarketEvent, Metric
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
 from services.signals.engine.market import Market, Output
 
@@ -29,7 +29,9 @@ class Engine:
         self._markets: dict[tuple[str, str], Market] = {}
 
     def apply(self, event: MarketEvent) -> list[Output]:
-        """Take one event; return what it caused, in order."""
+        """Take one event; return what it caused, in order. No layer reads vendors' numbers: they make no market."""
+        if isinstance(event, Metric):
+            return []
         key = (event.venue, event.symbol)
         market = self._markets.get(key)
         if market is None:
