@@ -1,5 +1,6 @@
-"""`csx ingest`: recordings in, events as NDJSON on stdout out."""
+"""`csx ingest`: recordings in, events as NDJSON on stdout out; a venue's live frames in, a recording out."""
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,8 +10,12 @@ import typer
 from libs.common.bus.codec import encode
 from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import CsxError
-from services.ingest.normalize import Normalizer
+from services.ingest.normalize import RECORDED, Normalizer
+from services.ingest.order import Order, seconds, streams
 from services.ingest.tally import Summary
+from services.ingest.venues import VENUES
+from services.ingest.venues.venue import Stream
+from services.ingest.volumes import Index, index_path
 
 app = typer.Typer(no_args_is_help=True, help="Market data of exchanges, live and recorded.")
 
@@ -26,7 +31,7 @@ def ingest() -> None:
 @app.command()
 def normalize(
     files: Annotated[list[Path], typer.Argument(help="Recordings, in order; plain, .gz or .zst.", show_default=False)],
-    venue: Annotated[str, typer.Option(help="Whose protocol they speak: binance-usdm, okx.")],
+    venue: Annotated[str, typer.Option(help=f"Whose protocol they speak: {', '.join(RECORDED)}.")],
     summary: Annotated[Path | None, typer.Option(help="Write the counts there, as JSON.")] = None,
     symbols: Annotated[
         list[str] | None, typer.Option(help="Only these, e.g. BTC-USDT-PERP; repeat or use commas.")
@@ -53,6 +58,48 @@ def normalize(
         typer.echo(f"csx ingest normalize: {e}", err=True)
         raise typer.Exit(e.exit_code if isinstance(e, CsxError) else 2) from e
     typer.echo(_sentence(counts), err=True)
+
+
+@app.command(name="record")
+def record_command(
+    venue: Annotated[str, typer.Option(help=f"Whom to listen to: {', '.join(VENUES)}.")],
+    symbols: Annotated[list[str], typer.Option(help="What, e.g. BTC-USDT-PERP; repeat or use commas.")],
+    out: Annotated[Path, typer.Option(help="The first file; never one that is there. More are numbered.")],
+    lasting: Annotated[str | None, typer.Option("--for", help="Stop after this long: 60s, 5m, 2h.")] = None,
+    rotate_mib: Annotated[float, typer.Option(help="Begin another file at this size, compressed MiB.")] = 256,
+    only: Annotated[str, typer.Option("--streams", help="Of these, commas between.")] = ",".join(Stream),
+    ws_url: Annotated[str | None, typer.Option(help="Scheme and host of the sockets, if not the venue's own.")] = None,
+    rest_url: Annotated[str | None, typer.Option(help="Scheme and host of REST, if not the venue's own.")] = None,
+) -> None:
+    """Record what a venue sends, byte by byte, until the time is over, Ctrl-C or SIGTERM."""
+    try:
+        order = Order(
+            venue=venue,
+            symbols=tuple(dict.fromkeys(name for part in symbols for name in part.split(",") if name)),
+            out=out,
+            streams=streams(only),
+            seconds=None if lasting is None else seconds(lasting),
+            rotate_bytes=max(1, int(rotate_mib * 2**20)),
+            ws_url=ws_url,
+            rest_url=rest_url,
+        )
+        order.check()
+        from services.ingest.record import until_told  # noqa: PLC0415 - sockets and REST take half a second to import
+
+        index = asyncio.run(until_told(order))
+    except (CsxError, OSError) as e:
+        typer.echo(f"csx ingest record: {e}", err=True)
+        raise typer.Exit(e.exit_code if isinstance(e, CsxError) else 2) from e
+    typer.echo(_told(out, index) if index else "nothing recorded: it was stopped before it began", err=True)
+
+
+def _told(out: Path, index: Index) -> str:
+    counts = index.counts
+    return (
+        f"{counts['recv']:,} frames and {counts['rest']} REST answers over {counts['connect']} connections in "
+        f"{len(index.files)} file(s), {sum(one.bytes for one in index.files):,} bytes; the disk made the sockets wait "
+        f"{index.waited} times ({index.waited_s:.1f} s); see {index_path(out)}"
+    )
 
 
 def _print(normalizer: Normalizer) -> None:

@@ -14,10 +14,11 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.children import Children
 from services.ingest.dial import MAX_FRAME_BYTES, dial
-from services.ingest.intake import Intake
+from services.ingest.intake import Taker
 from services.ingest.rest import Rest
 from services.ingest.resync import Resync
 from services.ingest.streams import CLASS_OF
+from services.ingest.tap import Tap
 from services.ingest.timers import Timers
 from services.ingest.venues.venue import (
     Acknowledged,
@@ -52,12 +53,16 @@ class Feed:
         session: Session,
         *,
         instruments: Mapping[str, Instrument],
-        intake: Intake,
+        intake: Taker,
         rest: Rest,
         timers: Timers,
         active: bool,
+        tap: Tap | None = None,
     ) -> None:
-        """`instruments` by canonical symbol. A feed that is not `active` follows its books without offering them."""
+        """`instruments` by canonical symbol. A feed that is not `active` follows its books without offering them.
+
+        `tap` hears everything that goes over the connection, before it means anything.
+        """
         self.plan = plan
         self.proven = asyncio.Event()
         """Everything it was made for has arrived: it may replace another one."""
@@ -71,6 +76,7 @@ class Feed:
         self._intake = intake
         self._timers = timers
         self._active = active
+        self._tap = tap
         self._cause: str | None = None
         self._socket: ClientConnection | None = None
         self._children = Children(name, self.end)
@@ -107,6 +113,8 @@ class Feed:
             if self.opened_at is not None:
                 metrics.CONNECTED.labels(self._venue.name).dec()
             await self._children.reap()
+            if self._tap is not None:
+                self._tap.ended(self._cause or "closed")
         return self._cause or "closed"
 
     def activate(self) -> None:
@@ -145,6 +153,8 @@ class Feed:
         self.opened_at = monotonic_s()
         metrics.CONNECTS.labels(self._venue.name).inc()
         metrics.CONNECTED.labels(self._venue.name).inc()
+        if self._tap is not None:
+            self._tap.opened(self.plan.url)
         if self._cause is not None:  # told to end while it was dialling
             return
         self._children.spawn(self._subscribe(), "subscribe")
@@ -157,6 +167,8 @@ class Feed:
             self.last_frame_ns = received_ns
             self._frames.inc()
             self._bytes.inc(len(frame))
+            if self._tap is not None:
+                await self._tap.received(frame, received_ns)
             await self._take(self._read(frame, received_ns))
 
     def _read(self, frame: bytes, received_ns: int) -> list[Item]:
@@ -185,7 +197,7 @@ class Feed:
             case BookSnapshot() | BookDelta():
                 pass  # offered
             case Rejected():
-                self._intake.parking.park(item, self._name)
+                self._intake.park(item, self._name)
             case SnapshotWanted() | Resubscribe():
                 self._vigil.heard.add(Stream.BOOKS)
                 self._resync.want(item)
@@ -207,9 +219,7 @@ class Feed:
     async def _resumed(self) -> None:
         """Close the holes of streams that nobody can fetch again."""
         for symbol in self.plan.symbols:
-            await self._intake.gaps.closed(
-                symbol, Stream.LIQUIDATIONS, to_ns=now_ns(), now_ns=now_ns(), recovered=False
-            )
+            await self._intake.resumed(symbol)
 
     def _check_proven(self) -> None:
         if self.proven.is_set():
@@ -228,6 +238,8 @@ class Feed:
 
     async def _send(self, frame: bytes) -> None:
         assert self._socket is not None
+        if self._tap is not None:
+            self._tap.sent(frame)
         try:
             async with asyncio.timeout(self._timers.send_s):
                 await self._socket.send(frame, text=True)
@@ -239,6 +251,6 @@ class Feed:
 
     def _closing(self, closed: ConnectionClosed) -> str:
         if closed.sent is not None and closed.sent.code == _OVERSIZE_CODE:
-            self._intake.parking.park(rejected("oversize", f"a frame above {MAX_FRAME_BYTES} bytes", b""), self._name)
+            self._intake.park(rejected("oversize", f"a frame above {MAX_FRAME_BYTES} bytes", b""), self._name)
             return "oversize"
         return "closed" if closed.rcvd is not None else "disconnect"

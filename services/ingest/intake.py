@@ -2,7 +2,7 @@
 
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,7 +14,7 @@ from services.ingest.gaps import Gaps
 from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.streams import CLASS_OF, HOLED
-from services.ingest.venues.venue import Item, Session, Stream
+from services.ingest.venues.venue import Item, Rejected, Session, Stream
 
 _REMEMBERED: Final = 4096
 
@@ -49,7 +49,29 @@ def _content(event: MarketEvent) -> tuple[Hashable, ...]:
     return tuple(parts.values())
 
 
-class Intake:
+class Taker(Protocol):
+    """What connections hand their items to."""
+
+    def books(self, items: Iterable[Item], session: Session) -> list[BookSnapshot]:
+        """Take the book events of one frame before anything is awaited; return the snapshots among them."""
+
+    async def whole(self, snapshot: BookSnapshot) -> None:
+        """Note that `snapshot` ends the hole in its book, if there is one."""
+
+    async def event(self, event: MarketEvent, seen: Counter[Hashable]) -> None:
+        """Take anything but a book; may wait. `seen` belongs to the connection."""
+
+    def park(self, rejected: Rejected, origin_of: str) -> None:
+        """Take what the connection `origin_of` could not read."""
+
+    async def resumed(self, symbol: str) -> None:
+        """Note that a connection speaks: holes that nobody can fetch again end here."""
+
+    async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
+        """Note that nobody listens to `stream` of `symbol` since `from_ns`."""
+
+
+class Intake(Taker):
     """What all connections of one venue share."""
 
     def __init__(self, venue: str, buffer: Buffer, recovery: Recovery, gaps: Gaps, parking: Parking) -> None:
@@ -87,6 +109,14 @@ class Intake:
             await self._buffer.put(event)
         else:
             metrics.DUPLICATES.labels(self._venue, CLASS_OF[type(event)]).inc()
+
+    def park(self, rejected: Rejected, origin_of: str) -> None:
+        """Have it published apart from the market data."""
+        self.parking.park(rejected, origin_of)
+
+    async def resumed(self, symbol: str) -> None:
+        """Close the hole in the liquidations: the venue does not tell them twice."""
+        await self.gaps.closed(symbol, Stream.LIQUIDATIONS, to_ns=now_ns(), now_ns=now_ns(), recovered=False)
 
     async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
         """Note that nobody listens to `stream` of `symbol` since `from_ns`."""

@@ -12,7 +12,7 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.feed import Feed
-from services.ingest.intake import Intake
+from services.ingest.intake import Taker
 from services.ingest.venues.venue import Plan
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Line:
         venue: str,
         plan: Plan,
         open_feed: Callable[[Plan, bool], Feed],
-        intake: Intake,
+        intake: Taker,
         *,
         rotation: Rotation | None = None,
         backoff: Backoff | None = None,

@@ -25,6 +25,9 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
     "okx": Okx,
 }
 """Venues as recordings want them: whichever trade channel was recorded."""
+STOPPED: Final = b"stop"
+"""Cause of an end: the recorder was told to stop, and nothing is missing before it."""
+ROTATED: Final = b"rotated"
 _CATALOGUE: Final = re.compile(r"/(?:public/instruments|exchangeInfo)\b")
 
 
@@ -101,10 +104,13 @@ class Normalizer:
             case FrameKind.ANSWER:
                 return self._answer(frame)
             case FrameKind.CONNECTED if frame.connection in self._sessions:
-                return self._reconnect(frame)
+                return self._lost(frame)
+            case FrameKind.ENDED if frame.connection in self._sessions and frame.data != STOPPED:
+                holes = self._lost(frame)
+                return [] if frame.data == ROTATED else holes  # another connection speaks on
         return []
 
-    def _reconnect(self, frame: Frame) -> list[Item]:
+    def _lost(self, frame: Frame) -> list[Item]:
         """End a connection's session, and its books with it; say that everything it brought has a hole now."""
         ended = self._sessions.pop(frame.connection)
         self._finished.append(ended.checks)

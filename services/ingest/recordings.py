@@ -1,7 +1,8 @@
-"""Recordings made by other programs: files in, the frames they hold out, one at a time.
+"""Recordings, our own and those of other programs: files in, the frames they hold out, one at a time.
 
 | format | line |
 |---|---|
+| `csx ingest record` | JSON objects, see docs/recordings.md; its index stands for all its files |
 | cryptofeed 1 | `<seconds>: <frame>`, `<wss url> <-> <seconds>`, `<wss url> <- <seconds>: <sent>`, `<https url> -> <seconds>: <body>` |
 | cryptofeed 2 | JSON objects with `t`, `conn`, `ts`, `data`; the first is a header |
 | hftbacktest | `<nanoseconds or microseconds> <frame>`; a bare depth answer stands between the frames |
@@ -12,10 +13,12 @@ Each may be packed with gzip or zstandard; the first bytes tell.
 """  # noqa: E501 - a table row is one line
 
 import gzip
+import logging
 import re
 import zlib
 from collections.abc import Iterator
 from enum import StrEnum, unique
+from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -25,7 +28,10 @@ from msgspec import Raw, Struct
 
 from libs.common.events import SECOND_NS
 from libs.common.runtime.errors import InputError
+from services.ingest.entries import INDEX_MARK, MARK, Kind, unpack
 from services.ingest.venues.wire import UNREADABLE
+
+log = logging.getLogger(__name__)
 
 LINE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes; the rest of a longer line is passed over, its beginning is a frame that is too long to be read."""
@@ -43,6 +49,7 @@ class FrameKind(StrEnum):
     ANSWER = "rest"
     SENT = "sent"
     CONNECTED = "connect"
+    ENDED = "disconnect"
 
 
 class Frame(Struct, frozen=True, kw_only=True):
@@ -51,7 +58,10 @@ class Frame(Struct, frozen=True, kw_only=True):
     received_ns: int
     """By the recorder's wall clock; 0 where it kept none."""
     kind: FrameKind
+    monotonic_ns: int = 0
+    """By a clock that never goes back; 0 where the recorder kept none."""
     data: bytes = b""
+    """Of an end: its cause."""
     connection: str = ""
     url: str = ""
     """Of an answer or a connection; empty where the recording does not say."""
@@ -81,11 +91,36 @@ def read(path: Path) -> Iterator[Frame]:
     Raises:
         InputError: the file cannot be opened or unpacked; what lies before the damage has been yielded.
     """
+    for part in parts(path):
+        try:
+            with part.open("rb") as file:
+                yield from _frames(_lines(_chunks(file)), part.name)
+        except _DAMAGED as e:
+            raise InputError(f"{part}: {e}") from e
+
+
+class _Part(Struct):
+    name: str
+
+
+class _Index(Struct):
+    files: list[_Part]
+
+
+def parts(path: Path) -> list[Path]:
+    """Return the files of a recording: those that its index names, or the file itself.
+
+    Raises:
+        InputError: the file cannot be opened, or is an index that cannot be read.
+    """
     try:
         with path.open("rb") as file:
-            yield from _frames(_lines(_chunks(file)), path.name)
-    except _DAMAGED as e:
+            if file.read(len(INDEX_MARK)) != INDEX_MARK:
+                return [path]
+        index = msgspec.json.decode(path.read_bytes(), type=_Index)
+    except (OSError, *UNREADABLE) as e:
         raise InputError(f"{path}: {e}") from e
+    return [path.with_name(Path(part.name).name) for part in index.files]
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
@@ -144,9 +179,46 @@ def _frames(lines: Iterator[bytes], name: str) -> Iterator[Frame]:
         if number == 0 and line.startswith(b'{"t":"header"'):
             entries = True
             continue
+        if number == 0 and line.startswith(MARK):
+            yield from _own(lines, name)
+            return
         frame = _entry(line) if entries else _line(line, name)
         if frame:
             yield frame
+
+
+_OWN_KINDS: Final = {
+    Kind.RECEIVE: FrameKind.RECEIVED,
+    Kind.ANSWER: FrameKind.ANSWER,
+    Kind.SEND: FrameKind.SENT,
+    Kind.CONNECT: FrameKind.CONNECTED,
+    Kind.DISCONNECT: FrameKind.ENDED,
+}
+
+
+def _own(lines: Iterator[bytes], name: str) -> Iterator[Frame]:
+    """Yield the frames of our own recorder; where it was killed the file ends in the middle, and that is its end."""
+    try:
+        for line in lines:
+            if not line:
+                continue
+            try:
+                entry = unpack(line)
+            except (ValueError, RecursionError):
+                yield _received(0, line)
+                continue
+            if entry.status != HTTPStatus.OK:
+                continue  # a refusal: nobody took it for an answer
+            yield Frame(
+                received_ns=entry.wall_ns,
+                monotonic_ns=entry.mono_ns,
+                kind=_OWN_KINDS[entry.kind],
+                data=entry.data or entry.cause.encode(),
+                connection=str(entry.connection),
+                url=entry.url,
+            )
+    except EOFError:
+        log.warning("%s ends in the middle, as when a recorder is killed: everything before that was read", name)
 
 
 def _line(line: bytes, name: str) -> Frame | None:

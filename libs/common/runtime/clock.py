@@ -11,3 +11,8 @@ def now_ns() -> int:
 def monotonic_s() -> float:
     """Return a clock that never goes back, in seconds; for durations only."""
     return time.monotonic()
+
+
+def monotonic_ns() -> int:
+    """Return the same clock in integer nanoseconds."""
+    return time.monotonic_ns()
