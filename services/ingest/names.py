@@ -23,6 +23,12 @@ SPOT_QUOTES: Final = (
 )
 """Assets that Binance's spot pairs are quoted in. None ends in another one, so a name is cut in one way or in none."""
 _SPOT: Final = re.compile(rf"(?P<base>[^\s_-]+?)(?P<quote>{'|'.join(SPOT_QUOTES)})")
+_BYBIT: Final = {
+    "linear": re.compile(r"(?P<base>[^\s_-]+?)(?P<quote>USDT|PERP)"),
+    "inverse": re.compile(r"(?P<base>[^\s_-]+?)(?P<quote>USD)"),
+    "spot": re.compile(r"(?P<base>[^\s_-]+?)(?P<quote>USDT|USDC)"),
+}
+"""Its inverse contracts are worth one dollar each, so a name is enough there too."""
 
 Derive: TypeAlias = Callable[[str], Instrument | None]
 
@@ -84,6 +90,21 @@ def binance_coinm(native: str) -> None:
     _ = native
 
 
+def bybit(native: str) -> Instrument | None:
+    """Return a perpetual or a spot pair, by category and name (`inverse:BTCUSD`); not a dated contract."""
+    category, _, name = native.partition(":")
+    found = _BYBIT[category].fullmatch(name) if category in _BYBIT else None
+    if not found:
+        return None
+    base, quote = found["base"], "USDC" if found["quote"] == "PERP" else found["quote"]
+    try:
+        if category == "spot":
+            return _instrument(native, spot(base, quote))
+        return _instrument(native, perpetual(base, quote), inverse=category == "inverse")
+    except SymbolError:
+        return None
+
+
 def okx(native: str) -> Instrument | None:
     """Return a spot pair (`BTC-USDT`): its dash is the venue's own, and its sizes are base units."""
     parts = native.split("-")
@@ -95,13 +116,14 @@ def okx(native: str) -> Instrument | None:
         return None
 
 
-def _instrument(native: str, kind: Symbol) -> Instrument:
-    return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan)
+def _instrument(native: str, kind: Symbol, *, inverse: bool = False) -> Instrument:
+    return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan, inverse=inverse)
 
 
 NAMES: Final[dict[str, Derive]] = {
     "binance-coinm": binance_coinm,
     "binance-spot": binance_spot,
     "binance-usdm": binance_usdm,
+    "bybit": bybit,
     "okx": okx,
 }

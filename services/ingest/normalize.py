@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from msgspec.structs import replace
+
 from libs.common.events import Gap, MarketEvent, Origin
 from libs.common.events.symbols import SymbolError, parse
 from libs.common.runtime.errors import InputError
@@ -14,7 +16,7 @@ from services.ingest.playback import played
 from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
-from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Okx
+from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Okx
 from services.ingest.venues.venue import AnswerError, Checks, Item, Plan, Session, SnapshotWanted, Stream, Venue
 from services.ingest.venues.wire import rejected
 
@@ -22,13 +24,14 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
     "binance-coinm": lambda: BinanceCoinm(trade_channel="first"),
     "binance-spot": lambda: BinanceSpot(trade_channel="first"),
     "binance-usdm": lambda: BinanceUsdm(trade_channel="first"),
+    "bybit": Bybit,
     "okx": Okx,
 }
 """Venues as recordings want them: whichever trade channel was recorded."""
 STOPPED: Final = b"stop"
 """Cause of an end: the recorder was told to stop, and nothing is missing before it."""
 ROTATED: Final = b"rotated"
-_CATALOGUE: Final = re.compile(r"/(?:public/instruments|exchangeInfo)\b")
+_CATALOGUE: Final = re.compile(r"/(?:public/instruments|instruments-info|exchangeInfo)\b")
 
 
 class Normalizer:
@@ -52,6 +55,7 @@ class Normalizer:
         self._files = files
         self._plan = Plan(url="recording", symbols=tuple(symbols), streams=())
         self._instruments = NamedInstruments(NAMES[venue])
+        self._addresses: dict[str, str] = {}
         self._sessions: dict[str, Session] = {}
         self._wants: dict[str, Session] = {}
         self._finished: list[Checks] = []
@@ -103,8 +107,9 @@ class Normalizer:
                 return items
             case FrameKind.ANSWER:
                 return self._answer(frame)
-            case FrameKind.CONNECTED if frame.connection in self._sessions:
-                return self._lost(frame)
+            case FrameKind.CONNECTED:
+                self._addresses[frame.connection] = frame.url
+                return self._lost(frame) if frame.connection in self._sessions else []
             case FrameKind.ENDED if frame.connection in self._sessions and frame.data != STOPPED:
                 holes = self._lost(frame)
                 return [] if frame.data == ROTATED else holes  # another connection speaks on
@@ -133,7 +138,8 @@ class Normalizer:
     def _session(self, connection: str) -> Session:
         found = self._sessions.get(connection)
         if found is None:
-            found = self._venue.session(self._plan, self._instruments, Origin.RECORDED)
+            plan = replace(self._plan, url=self._addresses.get(connection, ""))
+            found = self._venue.session(plan, self._instruments, Origin.RECORDED)
             self._sessions[connection] = found
         return found
 

@@ -5,14 +5,16 @@ from typing import Final
 from services.ingest.venues.binance_coinm import BinanceCoinm
 from services.ingest.venues.binance_spot import BinanceSpot
 from services.ingest.venues.binance_usdm import BinanceUsdm
+from services.ingest.venues.bybit import Bybit
 from services.ingest.venues.okx import Okx
 
 VENUES: Final = {
     "binance-coinm": BinanceCoinm,
     "binance-spot": BinanceSpot,
     "binance-usdm": BinanceUsdm,
+    "bybit": Bybit,
     "okx": Okx,
 }
 """Makes of venues; each takes `ws_url` and `rest_url`, and options of its own."""
 
-__all__ = ["VENUES", "BinanceCoinm", "BinanceSpot", "BinanceUsdm", "Okx"]
+__all__ = ["VENUES", "BinanceCoinm", "BinanceSpot", "BinanceUsdm", "Bybit", "Okx"]
