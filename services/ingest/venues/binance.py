@@ -5,22 +5,30 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar, Final, get_args
 from urllib.parse import quote
 
-from msgspec import Raw, Struct, field, json
+from msgspec import Struct
 
 from libs.common.events import SECOND_NS, Candle, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import SymbolError
 from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.binance_catalogue import Listing, decode_catalogue, decode_listing
 from services.ingest.venues.binance_stream import TradeChannel
-from services.ingest.venues.binance_wire import Stamp, stamp_ns
+from services.ingest.venues.binance_wire import (
+    PagedAggTrade,
+    PagedTrade,
+    decode_agg_trades,
+    decode_candles,
+    decode_trades,
+    stamp_ns,
+)
 from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, Venue
-from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, Size, base_size
-from services.ingest.venues.wire import Sequence as Id
+from services.ingest.venues.wire import UNREADABLE, base_size
 
 STREAMS_PER_CONNECTION: Final = 200
 DEPTH_LIMIT: Final = 1_000
 TRADES_LIMIT: Final = 1_000
 SINGLE_TRADES_LIMIT: Final = 500
+FUTURES_CANDLES: Final = ((99, 1), (499, 2), (1_000, 5), (1_500, 10))
+"""Weights of candles by their number, on both kinds of futures."""
 _CLOSED_FOR_NS: Final = 5 * SECOND_NS
 """How long ago the newest bar must have ended to count as closed: our clock is not the venue's."""
 
@@ -147,7 +155,7 @@ class Binance(Venue):
     ) -> list[Candle]:
         """Read candles; a bar is closed when another follows it, or when it ended five seconds ago."""
         try:
-            rows = _decode_candles(body)
+            rows = decode_candles(body)
         except UNREADABLE as e:
             raise AnswerError(f"{self.name} candles: {e}; {body[:200]!r}") from e
         candles = []
@@ -191,13 +199,13 @@ class Binance(Venue):
         self, instrument: Instrument, after_id: str, body: bytes, received_ns: int, origin: Origin
     ) -> list[Trade]:
         """Read a page; the venue lists the oldest first."""
-        rows: list[_AggTrade] | list[_SingleTrade]
+        rows: list[PagedAggTrade] | list[PagedTrade]
         after = self.trade_order(after_id) if after_id else -1
         try:
             if self._trade_channel == "trade":  # noqa: SIM108 - a ternary would lose the row types
-                rows = _decode_single_trades(body)
+                rows = decode_trades(body)
             else:
-                rows = _decode_agg_trades(body)
+                rows = decode_agg_trades(body)
             return [self._trade(instrument, row, received_ns, origin) for row in rows if row.id > after]
         except UNREADABLE as e:
             raise AnswerError(f"{self.name} trades: {e}; {body[:200]!r}") from e
@@ -207,7 +215,7 @@ class Binance(Venue):
         return int(trade_id.rpartition("-")[2])
 
     def _trade(
-        self, instrument: Instrument, row: "_AggTrade | _SingleTrade", received_ns: int, origin: Origin
+        self, instrument: Instrument, row: PagedAggTrade | PagedTrade, received_ns: int, origin: Origin
     ) -> Trade:
         return Trade(
             venue=self.name,
@@ -238,30 +246,3 @@ class Binance(Venue):
     def _request(self, call: str, instrument: Instrument, more: str, weight: int) -> Request:
         url = f"{self._rest_url}{self.rules.api}/{call}?symbol={quote(instrument.native)}{more}"
         return Request(url=url, weight=weight)
-
-
-class _AggTrade(Struct):
-    id: Id = field(name="a")
-    price: Price = field(name="p")
-    size: Size = field(name="q")
-    time: Stamp = field(name="T")
-    buyer_is_maker: bool = field(name="m")
-
-
-class _SingleTrade(Struct):
-    id: Id
-    price: Price
-    size: Size = field(name="qty")
-    time: Stamp
-    buyer_is_maker: bool = field(name="isBuyerMaker")
-
-
-_Candle = tuple[Millis, Price, Price, Price, Price, LevelSize, Millis, LevelSize, Id, LevelSize, LevelSize, Raw]
-"""Open time, open, high, low, close, volume, close time, other volume, trades, taker's two volumes, unused.
-
-The other volume counts the quote currency, or base units where the first counts inverse contracts.
-"""
-
-_decode_candles = json.Decoder(list[_Candle], strict=False).decode
-_decode_agg_trades = json.Decoder(list[_AggTrade], strict=False).decode
-_decode_single_trades = json.Decoder(list[_SingleTrade], strict=False).decode

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from libs.common.events import Origin
-from services.ingest.venues.binance import Binance, Rules
+from services.ingest.venues.binance import FUTURES_CANDLES, Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, contract, described
 from services.ingest.venues.binance_futures_stream import USD_MARGINED, FuturesSession
-from services.ingest.venues.binance_usdm import FUTURES_CANDLES
 from services.ingest.venues.venue import Instrument, Plan, Session, Stream
 
 

@@ -15,7 +15,7 @@ class SpotSession(BinanceSession):
 
     chained: ClassVar[bool] = False
     micros: ClassVar[bool] = True
-    unread_streams: ClassVar[re.Pattern[str]] = re.compile(r"@(?:depth(?:5|10|20)|bookTicker)(?:@|$)")
+    unread_streams: ClassVar[re.Pattern[str]] = re.compile(r"(?:@depth(?:5|10|20)|[@!]bookTicker)(?:@|$)")
     unread_events: ClassVar[frozenset[str]] = frozenset(
         {
             "kline",

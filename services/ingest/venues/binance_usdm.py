@@ -1,16 +1,13 @@
 """Binance USD-M futures: where to connect since the routes were split, and what is listed there. Pure."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from libs.common.events import Origin
-from services.ingest.venues.binance import Binance, Rules
+from services.ingest.venues.binance import FUTURES_CANDLES, Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, contract, described
 from services.ingest.venues.binance_futures_stream import COIN_MARGINED, FuturesSession
 from services.ingest.venues.venue import Instrument, Plan, Session, Stream
-
-FUTURES_CANDLES: Final = ((99, 1), (499, 2), (1_000, 5), (1_500, 10))
-"""Weights of candles by their number, on both kinds of futures."""
 
 
 class BinanceUsdm(Binance):

@@ -107,6 +107,32 @@ class Snapshot(Struct):
     pushed_ms: Millis | None = field(name="E", default=None)
 
 
+class PagedAggTrade(Struct):
+    """An aggregate of a page, by REST."""
+
+    id: Sequence = field(name="a")
+    price: Price = field(name="p")
+    size: Size = field(name="q")
+    time: Stamp = field(name="T")
+    buyer_is_maker: bool = field(name="m")
+
+
+class PagedTrade(Struct):
+    """A single execution of a page, by REST."""
+
+    id: Sequence
+    price: Price
+    size: Size = field(name="qty")
+    time: Stamp
+    buyer_is_maker: bool = field(name="isBuyerMaker")
+
+
+Candle = tuple[Millis, Price, Price, Price, Price, LevelSize, Millis, LevelSize, Sequence, LevelSize, LevelSize, str]
+"""Open time, open, high, low, close, volume, close time, other volume, trades, taker's two volumes, unused.
+
+The other volume counts the quote currency, or base units where the first counts inverse contracts.
+"""
+
 decode_frame = json.Decoder(Frame).decode
 decode_rows = json.Decoder(list[Raw]).decode
 decode_event = json.Decoder(Event).decode
@@ -116,6 +142,9 @@ decode_depth = json.Decoder(Depth, strict=False).decode
 decode_order = json.Decoder(Order, strict=False).decode
 decode_mark = json.Decoder(Mark, strict=False).decode
 decode_snapshot = json.Decoder(Snapshot, strict=False).decode
+decode_candles = json.Decoder(list[Candle], strict=False).decode
+decode_agg_trades = json.Decoder(list[PagedAggTrade], strict=False).decode
+decode_trades = json.Decoder(list[PagedTrade], strict=False).decode
 
 
 def stamp_ns(stamp: int, *, micros: bool) -> int:

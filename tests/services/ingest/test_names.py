@@ -5,7 +5,8 @@ import math
 import pytest
 
 from libs.common.events.symbols import perpetual
-from services.ingest.names import NamedInstruments, binance_usdm, okx
+from services.ingest.names import NAMES, SPOT_QUOTES, NamedInstruments, binance_spot, binance_usdm, okx
+from services.ingest.normalize import RECORDED
 from services.ingest.venues.venue import Instrument
 
 
@@ -30,6 +31,45 @@ def test_usdm_names(native, symbol) -> None:
 @pytest.mark.parametrize("native", ["", "USDT", "BTCUSD_PERP", "BTCUSDT_211399", "btcusdt", "BTC-USDT", "BTCEUR"])
 def test_names_that_tell_nothing_on_usdm(native) -> None:
     assert binance_usdm(native) is None
+
+
+@pytest.mark.parametrize(
+    ("native", "symbol"),
+    [
+        ("BTCUSDT", "BTC-USDT"),
+        ("RUNEEUR", "RUNE-EUR"),
+        ("LRCBTC", "LRC-BTC"),
+        ("BTCFDUSD", "BTC-FDUSD"),
+        ("BTCTUSD", "BTC-TUSD"),
+        ("ETHBTC", "ETH-BTC"),
+        ("1INCHBUSD", "1INCH-BUSD"),
+        ("币安人生USDT", "币安人生-USDT"),
+    ],
+)
+def test_spot_names(native, symbol) -> None:
+    found = binance_spot(native)
+    assert found is not None
+    assert (found.symbol, found.native, found.contract_size) == (symbol, native, 1.0)
+    assert math.isnan(found.lot)
+
+
+@pytest.mark.parametrize(
+    "native", ["", "USDT", "BTCUSD_PERP", "BTCUSDT_210129", "btcusdt", "BTC-USDT", "BTCUSD", "bUSDT"]
+)
+def test_names_that_tell_nothing_on_spot(native) -> None:
+    assert binance_spot(native) is None
+
+
+def test_a_spot_name_is_cut_in_one_way_or_in_none() -> None:
+    assert [(one, other) for one in SPOT_QUOTES for other in SPOT_QUOTES if one != other and one.endswith(other)] == []
+
+
+def test_a_coin_margined_name_does_not_say_what_a_contract_is() -> None:
+    assert NAMES["binance-coinm"]("BTCUSD_PERP") is None
+
+
+def test_every_recorded_venue_has_its_names() -> None:
+    assert NAMES.keys() == RECORDED.keys()
 
 
 def test_okx_spot_pairs_but_no_contract() -> None:

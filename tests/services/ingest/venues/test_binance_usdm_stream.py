@@ -186,6 +186,11 @@ def test_a_bad_level_loses_the_book_because_the_change_is_lost() -> None:
     assert session.book(SYMBOL) is None
 
 
+def test_a_change_without_its_predecessor_is_no_change() -> None:
+    items = _session().receive(_frame({name: value for name, value in DEPTH.items() if name != "pu"}), 5)
+    assert items[0].reason == "value"
+
+
 @pytest.mark.parametrize("stream", ["btcusdt@depth5", "btcusdt@depth20@100ms", "btcusdt@depth10@500ms"])
 def test_partial_books_are_no_changes(stream) -> None:
     session = _session()
@@ -214,9 +219,10 @@ def test_a_selling_liquidation_order_closes_a_long() -> None:
 def test_coin_margined_contracts_are_passed_over() -> None:
     session = _session()
     assert session.receive(_frame({"e": "forceOrder", "E": 1, "o": ORDER | {"st": 2}}), 5) == []
+    assert session.receive(_frame({"e": "forceOrder", "E": 1, "st": 2, "o": ORDER}), 5) == []
     assert session.receive(_frame(AGG_TRADE | {"st": 2}), 5) == []
     assert len(session.receive(_frame(AGG_TRADE | {"st": 1}), 5)) == 1
-    assert session.checks.ignored == 2
+    assert session.checks.ignored == 3
 
 
 def test_a_liquidation_without_a_size_is_rejected() -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,6 +30,11 @@ def _rest_book() -> Any:
 
 def _change(previous, last, bids=(), asks=(), first=None) -> Change:
     return Change(bids=bids, asks=asks, previous=previous, first=first or previous + 1, last=last, event_ns=last * 1000)
+
+
+def _as_sent(change: Change, *, chained: bool = False) -> Change:
+    """Without the id of the state before it, which spot does not send."""
+    return change if chained else msgspec.structs.replace(change, previous=None)
 
 
 def _snapshot(book, sequence, bids=((99.0, 1.0),), asks=((101.0, 1.0),)):
@@ -71,9 +78,10 @@ _steps = st.lists(
 )
 
 
+@pytest.mark.parametrize("chained", [True, False], ids=["futures", "spot"])
 @settings(max_examples=200, deadline=None)
-@given(_steps)
-def test_drops_repeats_and_reorders_never_publish_a_false_book(steps) -> None:  # noqa: C901 - a venue, its network and its reader are one story
+@given(steps=_steps)
+def test_drops_repeats_and_reorders_never_publish_a_false_book(chained, steps) -> None:  # noqa: C901 - a venue, its network and its reader are one story
     changes, truth, previous = [], {10: ({99.0: 1.0}, {101.0: 1.0})}, 10
     for bids, asks, stride, _, _ in steps:
         last = previous + stride
@@ -86,7 +94,7 @@ def test_drops_repeats_and_reorders_never_publish_a_false_book(steps) -> None:  
                 if size:
                     side[price] = size
         truth[last] = (new_bids, new_asks)
-        changes.append(_change(previous, last, bid_levels, ask_levels))
+        changes.append(_as_sent(_change(previous, last, bid_levels, ask_levels), chained=chained))
         previous = last
 
     order: list[tuple[int, Change]] = []
@@ -133,7 +141,7 @@ def test_drops_repeats_and_reorders_never_publish_a_false_book(steps) -> None:  
     for stride in (1, 2):
         last = previous + stride
         truth[last] = truth[previous]
-        wanted |= check(book.change(_change(previous, last), now))
+        wanted |= check(book.change(_as_sent(_change(previous, last), chained=chained), now))
         previous = last
     check(
         book.snapshot(
@@ -254,3 +262,43 @@ def test_a_late_second_answer_changes_nothing() -> None:
     _snapshot(book, 10)
     assert _snapshot(book, 11, bids=((50.0, 1.0),)) == []
     assert book.book.current().bids == ((99.0, 1.0),)
+
+
+def _spot(first, last, bids=(), asks=()) -> Change:
+    return _as_sent(_change(first - 1, last, bids, asks))
+
+
+def test_without_predecessors_the_ids_themselves_must_join() -> None:
+    book = _rest_book()
+    book.change(_spot(3, 9, bids=[(98.0, 9.0)]), 1)  # older than the snapshot
+    book.change(_spot(10, 12, bids=[(98.0, 2.0)]), 2)
+    (shown,) = _snapshot(book, 10)
+    assert (shown.sequence, shown.bids) == (12, ((99.0, 1.0), (98.0, 2.0)))
+    (delta,) = book.change(_spot(13, 15, bids=[(98.0, 0.0)]), 3)
+    assert (delta.first_sequence, delta.last_sequence) == (13, 15)
+    gap, want = book.change(_spot(17, 18), 4)
+    assert (gap.cause, gap.first_missing, gap.last_missing) == ("sequence", "16", "16")
+    assert want == SnapshotWanted(symbol=SYMBOL, cause="sequence")
+
+
+def test_the_change_after_the_snapshot_continues_it() -> None:
+    book = _rest_book()
+    book.change(_spot(11, 14), 1)
+    (shown,) = _snapshot(book, 10)
+    assert shown.sequence == 14
+
+
+def test_a_snapshot_before_the_first_change_is_refused() -> None:
+    book = _rest_book()
+    book.change(_spot(12, 14), 1)
+    assert _snapshot(book, 10) == [SnapshotWanted(symbol=SYMBOL, cause="stale")]
+
+
+def test_changes_that_overlap_are_taken_and_repeats_are_not() -> None:
+    book = _rest_book()
+    book.change(_spot(9, 12), 1)
+    _snapshot(book, 10)
+    (delta,) = book.change(_spot(11, 14, bids=[(98.0, 7.0)]), 2)
+    assert (delta.first_sequence, delta.last_sequence, delta.bids) == (13, 14, ((98.0, 7.0),))
+    assert book.change(_spot(13, 14, bids=[(98.0, 1.0)]), 3) == []
+    assert book.book.checks.stale == 1
