@@ -97,7 +97,9 @@ class Bybit(Venue):
             for one in (instruments.values() if wanted else ())
             if one.symbol in wanted and category_and_name(one.native)[0] == category
         ]
-        return BybitSession(plan, instruments, origin, requests.topics(chosen, plan.streams))
+        return BybitSession(
+            plan, instruments, origin, requests.topics(chosen, requests.offered(category, plan.streams))
+        )
 
     def snapshot_request(self, instrument: Instrument) -> Request:
         """Return the call for a book to compare with; the stream's own snapshots are the only base for its changes."""

@@ -115,10 +115,8 @@ class BybitSession(Session):
         if channel == "tickers" and message.kind == "snapshot":
             self._rows.forget(name)
         event_ns = nanos(message.event_ms) if message.event_ms else 0
-        try:
-            rows = wire.decode_rows(message.data) if bytes(message.data).lstrip().startswith(b"[") else [message.data]
-        except UNREADABLE as e:
-            return [unreadable(e, frame)]
+        many = bytes(message.data).lstrip().startswith(b"[")
+        rows = wire.decode_rows(message.data) if many else [message.data]
         return [item for row in rows for item in self._rows.read(channel, row, event_ns, received_ns)]
 
     def _book_push(self, message: wire.Frame, depth: str, name: str, frame: bytes, received_ns: int) -> list[Item]:
