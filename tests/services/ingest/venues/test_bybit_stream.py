@@ -1,6 +1,7 @@
 """Bybit v5 frames in the vendor's documented shapes, with values worked out by hand."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -147,8 +148,13 @@ def test_the_old_liquidation_channel() -> None:
 
 
 def test_a_ticker_tells_mark_funding_and_one_side_of_the_open_interest() -> None:
-    common = {"venue": "bybit", "symbol": "BTC-USDT-PERP", "event_ns": AT * 10**6, "received_ns": 5}
-    common["origin"] = Origin.SIMULATED
+    common: dict[str, Any] = {
+        "venue": "bybit",
+        "symbol": "BTC-USDT-PERP",
+        "event_ns": AT * 10**6,
+        "received_ns": 5,
+        "origin": Origin.SIMULATED,
+    }
     assert _session().receive(_frame("tickers.BTCUSDT", TICKER), 5) == [
         MarkPrice(price=17217.33, index_price=17227.36, **common),
         FundingRate(rate=-0.000212, interval_s=None, next_funding_ns=1_673_280_000_000_000_000, **common),
