@@ -17,7 +17,7 @@ from libs.common.bus.topics import TOPICS
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
-from services.ingest import metrics
+from services.ingest import metrics, polling
 from services.ingest.buffer import Buffer
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
@@ -31,6 +31,7 @@ from services.ingest.rejects import Parking
 from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings
 from services.ingest.timers import Timers
+from services.ingest.vendor_settings import VENDORS_ALONE
 from services.ingest.venues import VENUES
 from services.ingest.venues.venue import AnswerError, Instrument, Plan, Request, Venue
 
@@ -212,6 +213,9 @@ def chosen(venue: str, catalogue: Mapping[str, Instrument], symbols: tuple[str, 
 
 async def main(process: Process, settings: Settings) -> None:
     """Make the collaborators, wire them, start."""
+    if settings.venue == VENDORS_ALONE:
+        await polling.main(process, settings)
+        return
     venue = VENUES[settings.venue](**settings.venue_options())
     client_id = f"csx-ingest-{venue.name}"
     bus = connect(settings, client_id, process)

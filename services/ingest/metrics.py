@@ -43,6 +43,18 @@ LAST_EVENT: Final = Gauge(
 UNKNOWN_SYMBOLS: Final = Gauge("csx_ingest_unknown_symbols", "Symbols asked for that the venue does not list", _VENUE)
 SYMBOLS: Final = Gauge("csx_ingest_symbols", "Symbols that are followed", _VENUE)
 
+VENDOR_USABLE: Final = Gauge("csx_ingest_vendor_usable", "0 where a vendor is not asked, for want of a key", _VENUE)
+VENDOR_ANSWERS: Final = Counter(
+    "csx_ingest_vendor_answers_total", "Requests to vendors, by what came back", (*_VENUE, "outcome")
+)
+VENDOR_ANSWERED: Final = Gauge(
+    "csx_ingest_vendor_answer_timestamp_seconds",
+    "Our time of a vendor's last good answer; its staleness is now - this",
+    (*_VENUE, "kind"),
+)
+VENDOR_MISSING: Final = Gauge("csx_ingest_vendor_missing", "Requests whose last answer was none", _VENUE)
+VENDOR_REPEATED: Final = Counter("csx_ingest_vendor_repeated_total", "Numbers that were said before", _VENUE)
+
 
 class BufferMeter:
     """Carries a buffer's own counts over to Prometheus; called once a batch, so that an event costs nothing."""

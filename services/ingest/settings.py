@@ -7,16 +7,16 @@ from pydantic_settings import NoDecode
 
 from libs.common.events import Origin
 from libs.common.events.symbols import SymbolError, parse
-from libs.common.runtime.settings import ServiceSettings
+from services.ingest.vendor_settings import VENDORS_ALONE, VendorSettings
 from services.ingest.venues import VENUES
 from services.ingest.venues.venue import Stream
 
 
-class Settings(ServiceSettings, env_prefix="CSX_INGEST_"):
+class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """What to follow, where, and how patiently."""
 
     venue: str = "okx"
-    """A name of `VENUES`."""
+    """A name of `VENUES`, or `vendors`: such a process asks vendors and follows no venue."""
     symbols: Annotated[tuple[str, ...], NoDecode] = ("BTC-USDT-PERP",)
     """Canonical symbols, commas between."""
     streams: Annotated[tuple[Stream, ...], NoDecode] = tuple(Stream)
@@ -68,8 +68,8 @@ class Settings(ServiceSettings, env_prefix="CSX_INGEST_"):
     @field_validator("venue")
     @classmethod
     def _venue(cls, venue: str) -> str:
-        if venue not in VENUES:
-            raise ValueError(f"unknown venue {venue!r}: one of {', '.join(sorted(VENUES))}")
+        if venue not in VENUES and venue != VENDORS_ALONE:
+            raise ValueError(f"unknown venue {venue!r}: one of {', '.join(sorted(VENUES))}, or {VENDORS_ALONE}")
         return venue
 
     def venue_options(self) -> dict[str, Any]:
