@@ -151,3 +151,35 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path) -> None:
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"Traceback" not in errors
+
+
+def test_spot_names_are_read_where_there_is_no_catalogue(tmp_path) -> None:
+    result = _invoke("--venue", "binance-spot", _file(tmp_path, _trade(1)))
+    assert result.exit_code == 0
+    trade = decode(result.stdout.encode())
+    assert isinstance(trade, Trade)
+    assert (trade.venue, trade.symbol, trade.size) == ("binance-spot", "BTC-USDT", 1.5)
+
+
+def test_coin_margined_contracts_want_their_catalogue(tmp_path) -> None:
+    payload = {"e": "aggTrade", "T": 1700000000101, "s": "BTCUSD_PERP", "a": 7, "p": "40000", "q": "2", "f": 1, "l": 2}
+    path = _file(tmp_path, json.dumps({"stream": "x", "data": payload | {"m": True}}))
+    result = _invoke("--venue", "binance-coinm", path)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "rejects: unknown_instrument 1" in result.stderr
+    filters = [{"filterType": "PRICE_FILTER", "tickSize": "0.1"}, {"filterType": "LOT_SIZE", "stepSize": "1"}]
+    row = {
+        "symbol": "BTCUSD_PERP",
+        "contractType": "PERPETUAL",
+        "contractStatus": "TRADING",
+        "contractSize": 100,
+        "baseAsset": "BTC",
+        "quoteAsset": "USD",
+        "filters": filters,
+    }
+    catalogue = _file(tmp_path, json.dumps({"symbols": [row]}), name="exchangeInfo.json")
+    result = _invoke("--venue", "binance-coinm", "--instruments", catalogue, path)
+    assert result.exit_code == 0
+    trade = decode(result.stdout.encode())
+    assert isinstance(trade, Trade)
+    assert (trade.symbol, trade.size, trade.side.value) == ("BTC-USD-PERP", 0.005, "sell")  # 2 x 100 dollars at 40,000
