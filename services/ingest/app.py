@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 AGGREGATING: Final = frozenset({"okx"})
 """Venues whose live trades are aggregates named by their last id: a jump of ids proves no loss, the session tells."""
-UNORDERED: Final = frozenset({"bybit"})
+UNORDERED: Final = frozenset({"bybit", "coinapi"})
 """Venues whose trade ids have no order: only a lost connection raises the suspicion of a hole."""
 PAGES: Final = 100
 """Of a catalogue; one that goes on longer never ends."""

@@ -1,27 +1,41 @@
 """An address in, an open WebSocket out, set up so that a peer that is gone is noticed."""
 
 import contextlib
+import logging
 import socket as sockets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from services.ingest.timers import Timers
+from services.ingest.venues.venue import Header
 
 MAX_FRAME_BYTES: Final = 32 * 2**20
 """Sessions refuse what is above `FRAME_LIMIT` and live on; above this the library ends the connection with 1009."""
 
+_library: Final = logging.getLogger(f"{__name__}.library")
+_library.setLevel(logging.INFO)  # at DEBUG it writes every header down, keys included
+
+
+class _Connect(connect):
+    """The library's, that carries a key to no other address."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc if self.additional_headers else super().process_redirect(exc)
+
 
 @contextlib.asynccontextmanager
-async def dial(url: str, timers: Timers) -> AsyncIterator[ClientConnection]:
-    """Open `url`, and close it behind the block.
+async def dial(url: str, timers: Timers, headers: Sequence[Header] = ()) -> AsyncIterator[ClientConnection]:
+    """Open `url` with `headers` in the upgrade, and close it behind the block.
 
     Raises:
         TimeoutError, OSError, InvalidHandshake, InvalidURI, ProtocolError: as the library's `connect`.
     """
-    async with connect(
+    async with _Connect(
         url,
+        additional_headers=[(header.name, header.value) for header in headers],
+        logger=_library,
         compression=None,
         open_timeout=timers.connect_s,
         close_timeout=timers.close_s,

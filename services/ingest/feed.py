@@ -25,6 +25,7 @@ from services.ingest.venues.venue import (
     Instrument,
     Item,
     Plan,
+    Reconnect,
     Rejected,
     Reply,
     Resubscribe,
@@ -100,7 +101,7 @@ class Feed:
     async def run(self) -> str:
         """Live; never raises for what a network or a venue may do."""
         try:
-            async with dial(self.plan.url, self._timers) as connection:
+            async with dial(self.plan.url, self._timers, self.plan.headers) as connection:
                 await self._live(connection)
         except TimeoutError:
             self._end_by("connect_timeout")
@@ -201,6 +202,8 @@ class Feed:
             case SnapshotWanted() | Resubscribe():
                 self._vigil.heard.add(Stream.BOOKS)
                 self._resync.want(item)
+            case Reconnect():
+                self.end(item.cause)
             case Reply():
                 await self._send(item.frame)
             case Rotate():

@@ -116,6 +116,17 @@ def okx(native: str) -> Instrument | None:
         return None
 
 
+def coinapi(native: str) -> Instrument | None:
+    """Return a spot pair (`COINBASE_SPOT_BTC_USD`): its sizes are base units, whatever the exchange."""
+    parts = native.split("_")
+    if len(parts) != 4 or parts[1] != "SPOT":
+        return None
+    try:
+        return _instrument(native, spot(*parts[2:]))
+    except SymbolError:
+        return None
+
+
 def _instrument(native: str, kind: Symbol, *, inverse: bool = False) -> Instrument:
     return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan, inverse=inverse)
 
@@ -125,5 +136,6 @@ NAMES: Final[dict[str, Derive]] = {
     "binance-spot": binance_spot,
     "binance-usdm": binance_usdm,
     "bybit": bybit,
+    "coinapi": coinapi,
     "okx": okx,
 }

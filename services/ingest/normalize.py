@@ -16,7 +16,7 @@ from services.ingest.playback import played
 from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
-from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Okx
+from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Okx
 from services.ingest.venues.venue import AnswerError, Checks, Item, Plan, Session, SnapshotWanted, Stream, Venue
 from services.ingest.venues.wire import rejected
 
@@ -24,6 +24,7 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
     "binance-coinm": lambda: BinanceCoinm(trade_channel="first"),
     "binance-spot": lambda: BinanceSpot(trade_channel="first"),
     "binance-usdm": lambda: BinanceUsdm(trade_channel="first"),
+    "coinapi": lambda: Coinapi(exchange=""),
     "bybit": Bybit,
     "okx": Okx,
 }
@@ -31,7 +32,7 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
 STOPPED: Final = b"stop"
 """Cause of an end: the recorder was told to stop, and nothing is missing before it."""
 ROTATED: Final = b"rotated"
-_CATALOGUE: Final = re.compile(r"/(?:public/instruments|instruments-info|exchangeInfo)\b")
+_CATALOGUE: Final = re.compile(r"/(?:public/instruments|instruments-info|exchangeInfo|v1/symbols)\b")
 
 
 class Normalizer:

@@ -7,7 +7,7 @@
 | cryptofeed 2 | JSON objects with `t`, `conn`, `ts`, `data`; the first is a header |
 | hftbacktest | `<nanoseconds or microseconds> <frame>`; a bare depth answer stands between the frames |
 | FastMM | `<monotonic nanoseconds><tab><frame>`: no wall clock, so `received_ns` is 0 |
-| plain | one frame a line, `received_ns` is 0 |
+| plain | one frame a line, `received_ns` is 0; or one JSON document, printed over the lines of the whole file |
 
 Each may be packed with gzip or zstandard; the first bytes tell.
 """  # noqa: E501 - a table row is one line
@@ -77,6 +77,7 @@ class _Entry(Struct):
 
 
 _decode_entry = msgspec.json.Decoder(_Entry).decode
+_OPENINGS: Final = frozenset({b"{", b"["})
 _ENTRY_KINDS: Final = {
     "recv": FrameKind.RECEIVED,
     "http": FrameKind.ANSWER,
@@ -179,12 +180,24 @@ def _frames(lines: Iterator[bytes], name: str) -> Iterator[Frame]:
         if number == 0 and line.startswith(b'{"t":"header"'):
             entries = True
             continue
+        if number == 0 and line in _OPENINGS:
+            yield _received(0, _document(line, lines))
+            return
         if number == 0 and line.startswith(MARK):
             yield from _own(lines, name)
             return
         frame = _entry(line) if entries else _line(line, name)
         if frame:
             yield frame
+
+
+def _document(opening: bytes, lines: Iterator[bytes]) -> bytes:
+    """Return one JSON document spread over the lines of a whole file; what is beyond the limit is passed over."""
+    document = bytearray(opening)
+    for line in lines:
+        if len(document) <= LINE_LIMIT:
+            document += b"\n" + line
+    return bytes(document)
 
 
 _OWN_KINDS: Final = {

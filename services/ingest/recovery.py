@@ -13,7 +13,7 @@ from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.recent import RecentTape
 from services.ingest.rest import Rest, RestError
-from services.ingest.tape import HELD, Tape
+from services.ingest.tape import HELD, Position, Tape
 from services.ingest.venues.venue import AnswerError, Instrument, Stream, Venue
 
 log = logging.getLogger(__name__)
@@ -220,7 +220,7 @@ class Recovery:
             if age_s > self._limits.age_s:
                 return f"it is {age_s:.0f} s long"
             try:
-                page = await self._page(market.instrument, hole.after.trade_id)
+                page = await self._page(market.instrument, hole.after)
             except (RestError, AnswerError) as e:
                 return str(e)
             async with market.turn:
@@ -235,6 +235,7 @@ class Recovery:
                 await asyncio.sleep(self._limits.empty_wait_s)
         return f"the hole is longer than {self._limits.pages} pages"
 
-    async def _page(self, instrument: Instrument, after_id: str) -> list[Trade]:
-        body = await self._rest.fetch(self._venue.trades_request(instrument, after_id))
-        return self._venue.trades(instrument, after_id, body, now_ns(), self._origin)
+    async def _page(self, instrument: Instrument, after: Position) -> list[Trade]:
+        request = self._venue.trades_request_since(instrument, after.trade_id, after.event_ns)
+        body = await self._rest.fetch(request)
+        return self._venue.trades(instrument, after.trade_id, body, now_ns(), self._origin)

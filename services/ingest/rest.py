@@ -120,7 +120,9 @@ class Rest:
     async def _send(self, request: Request) -> tuple[str, bytes]:
         with metrics.REST_IN_FLIGHT.labels(self._venue).track_inprogress():
             try:
-                answer = await self._client.get(request.url, timeout=_TIMEOUT)
+                answer = await self._client.get(
+                    request.url, headers=[(header.name, header.value) for header in request.headers], timeout=_TIMEOUT
+                )
             except httpx.TimeoutException as e:
                 return "timeout", repr(e).encode()
             except (httpx.HTTPError, httpx.InvalidURL) as e:
@@ -129,7 +131,10 @@ class Rest:
             if len(answer.content) > _BODY_BYTES:
                 return "refused", b"the answer is larger than 64 MiB"
             return "ok", answer.content
-        said = f"HTTP {answer.status_code}: {answer.text[:200]}".encode()
+        text = answer.text
+        for header in request.headers:
+            text = text.replace(header.value, "***")  # a refusal may repeat the key
+        said = f"HTTP {answer.status_code}: {text[:200]}".encode()
         if answer.status_code in _BANNED:
             self._paused_until = monotonic_s() + _retry_after_s(answer)
             return "limited", said

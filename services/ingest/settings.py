@@ -1,14 +1,15 @@
 """Settings of the ingest service, from `CSX_INGEST_*` and the shared keys: one process follows one venue."""
 
-from typing import Annotated, Any
+import inspect
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from libs.common.events import Origin
 from libs.common.events.symbols import SymbolError, parse
 from services.ingest.vendor_settings import VENDORS_ALONE, VendorSettings
-from services.ingest.venues import VENUES
+from services.ingest.venues import KEYED, VENUES
 from services.ingest.venues.venue import Stream
 
 
@@ -29,6 +30,12 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """What every event says of its birth: a sandbox must say `simulated`, a replay `recorded`."""
     trade_channel: str | None = None
     """Which executions become trades, where the venue offers several."""
+    api_key: SecretStr = Field(SecretStr(""), validate_default=True)
+    """The account's key, for a venue that asks for one (`coinapi`); never logged."""
+    exchange: str | None = Field(None, pattern="^[A-Z0-9]+$")
+    """Whose markets are followed, where the venue speaks for several (`coinapi`: `COINBASE` where absent)."""
+    book_channel: Literal["book", "book5", "book20", "book50"] | None = None
+    """Which book is followed, where the venue offers several (`coinapi`: `book`, `book5`, `book20`, `book50`)."""
     buffer_events: int = Field(500, ge=1, le=100_000)
     """Events of one symbol and class that may wait for the broker."""
     history_bars: int = Field(500, ge=0, le=1500)
@@ -72,7 +79,36 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
             raise ValueError(f"unknown venue {venue!r}: one of {', '.join(sorted(VENUES))}, or {VENDORS_ALONE}")
         return venue
 
+    @field_validator("api_key")
+    @classmethod
+    def _api_key(cls, key: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("venue") in KEYED and not key.get_secret_value():
+            raise ValueError(f"{info.data['venue']} gives nothing without a key: set the account's")
+        if not (key.get_secret_value().isascii() and key.get_secret_value().isprintable()):
+            raise ValueError("it holds a character that no header can carry")
+        return key
+
+    @field_validator("exchange", "book_channel")
+    @classmethod
+    def _taken(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and (venue := info.data.get("venue")) and info.field_name not in _options_of(venue):
+            raise ValueError(f"{venue} has no such choice: leave it out")
+        return value
+
     def venue_options(self) -> dict[str, Any]:
         """Return what the venue's maker takes, without what was left to its own defaults."""
-        options = {"ws_url": self.ws_url, "rest_url": self.rest_url, "trade_channel": self.trade_channel}
+        options = {
+            "ws_url": self.ws_url,
+            "rest_url": self.rest_url,
+            "trade_channel": self.trade_channel,
+            "exchange": self.exchange,
+            "book_channel": self.book_channel,
+        }
+        if "api_key" in _options_of(self.venue):
+            options["api_key"] = self.api_key.get_secret_value()
         return {name: value for name, value in options.items() if value}
+
+
+def _options_of(venue: str) -> frozenset[str]:
+    make = VENUES.get(venue)
+    return frozenset(inspect.signature(make).parameters) if make else frozenset()

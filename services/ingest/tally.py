@@ -31,6 +31,8 @@ class Summary(Struct, kw_only=True):
     trades: dict[str, int]
     """By the taker's side."""
     non_market_trades: int = 0
+    unsided_trades: int = 0
+    """Their taker is not known, or guessed."""
     rejects: dict[str, int]
     """By reason."""
     gaps: int = 0
@@ -108,6 +110,7 @@ class Tally:
             symbols=sorted(self.symbols),
             trades={side.value: self._sides[side.value] for side in Side},
             non_market_trades=total("non_market"),
+            unsided_trades=total("unsided"),
             rejects=_ordered(self._rejects),
             gaps=self._gaps[False],
             gaps_recovered=self._gaps[True],

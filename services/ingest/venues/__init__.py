@@ -6,6 +6,7 @@ from services.ingest.venues.binance_coinm import BinanceCoinm
 from services.ingest.venues.binance_spot import BinanceSpot
 from services.ingest.venues.binance_usdm import BinanceUsdm
 from services.ingest.venues.bybit import Bybit
+from services.ingest.venues.coinapi import Coinapi
 from services.ingest.venues.okx import Okx
 
 VENUES: Final = {
@@ -13,8 +14,11 @@ VENUES: Final = {
     "binance-spot": BinanceSpot,
     "binance-usdm": BinanceUsdm,
     "bybit": Bybit,
+    "coinapi": Coinapi,
     "okx": Okx,
 }
 """Makes of venues; each takes `ws_url` and `rest_url`, and options of its own."""
+KEYED: Final = frozenset({"coinapi"})
+"""Those that give nothing without an `api_key`."""
 
-__all__ = ["VENUES", "BinanceCoinm", "BinanceSpot", "BinanceUsdm", "Bybit", "Okx"]
+__all__ = ["KEYED", "VENUES", "BinanceCoinm", "BinanceSpot", "BinanceUsdm", "Bybit", "Coinapi", "Okx"]

@@ -81,14 +81,31 @@ class Rotate(Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class Reconnect(Struct, frozen=True, kw_only=True):
+    """What the session has lost comes again on a new connection only: this one is to end."""
+
+    cause: str
+
+
 class Acknowledged(Struct, frozen=True, kw_only=True):
     """The venue took a subscription; it proves nothing until the first datum."""
 
     channel: str
 
 
-Item: TypeAlias = MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Acknowledged
+Item: TypeAlias = MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Reconnect | Acknowledged
 """What a frame may lead to."""
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """One HTTP header whose value is a secret, such as a key."""
+
+    name: str
+    value: str
+
+    def __repr__(self) -> str:
+        """The name alone: this may be logged."""
+        return f"Header(name={self.name!r}, value='***')"
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -97,6 +114,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     url: str
     symbols: tuple[str, ...]
     streams: tuple[Stream, ...]
+    headers: tuple[Header, ...] = ()
+    """Sent with the upgrade."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
@@ -105,6 +124,7 @@ class Request(Struct, frozen=True, kw_only=True):
     url: str
     weight: int = 1
     """In the venue's own unit of its rate limit."""
+    headers: tuple[Header, ...] = ()
 
 
 class Heartbeat(Struct, frozen=True, kw_only=True):
@@ -129,6 +149,8 @@ class Checks(Struct):
     """Frames that were older than the state and rightly ignored."""
     non_market: int = 0
     """Legal executions that are no market trades, such as an insurance fund's; they are no `Trade`."""
+    unsided: int = 0
+    """Trades whose taker the venue does not know or only guesses; they are no `Trade`, whose side is a fact."""
     ignored: int = 0
     """Frames of channels that are known and not read on purpose, such as tickers."""
 
@@ -207,6 +229,11 @@ class Venue(ABC):
     @abstractmethod
     def trades_request(self, instrument: Instrument, after_id: str) -> Request:
         """Return the REST call for the page of trades that follow `after_id`."""
+
+    def trades_request_since(self, instrument: Instrument, after_id: str, after_ns: int) -> Request:
+        """Return the same call, where a venue is asked by time: `after_ns` is when `after_id` happened."""
+        _ = after_ns
+        return self.trades_request(instrument, after_id)
 
     @abstractmethod
     def trades(
