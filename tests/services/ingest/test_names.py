@@ -5,7 +5,7 @@ import math
 import pytest
 
 from libs.common.events.symbols import perpetual
-from services.ingest.names import NAMES, SPOT_QUOTES, NamedInstruments, binance_spot, binance_usdm, okx
+from services.ingest.names import NAMES, SPOT_QUOTES, NamedInstruments, binance_spot, binance_usdm, bybit, okx
 from services.ingest.normalize import RECORDED
 from services.ingest.venues.venue import Instrument
 
@@ -78,6 +78,31 @@ def test_okx_spot_pairs_but_no_contract() -> None:
     assert found.symbol == "BTC-USDT"
     for native in ("BTC-USDT-SWAP", "BTC-USD-220527", "BTC", "", "btc-usdt", "-USDT"):
         assert okx(native) is None
+
+
+@pytest.mark.parametrize(
+    ("native", "symbol", "inverse"),
+    [
+        ("linear:BTCUSDT", "BTC-USDT-PERP", False),
+        ("linear:1000BONKUSDT", "1000BONK-USDT-PERP", False),
+        ("linear:BTCPERP", "BTC-USDC-PERP", False),
+        ("inverse:XRPUSD", "XRP-USD-PERP", True),
+        ("spot:BTCUSDT", "BTC-USDT", False),
+        ("spot:ETHUSDC", "ETH-USDC", False),
+    ],
+)
+def test_bybit_names_need_their_category(native, symbol, inverse) -> None:
+    found = bybit(native)
+    assert found is not None
+    assert (found.symbol, found.native, found.inverse, found.contract_size) == (symbol, native, inverse, 1.0)
+
+
+@pytest.mark.parametrize(
+    "native",
+    ["BTCUSDT", "option:BTCUSDT", "inverse:BTCUSDU23", "linear:BTCUSDT-14AUG26", "linear:btcUSDT", "spot:USDT"],
+)
+def test_names_that_tell_nothing_on_bybit(native) -> None:
+    assert bybit(native) is None
 
 
 def test_the_catalogue_wins_over_names() -> None:
