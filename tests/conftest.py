@@ -93,9 +93,9 @@ async def fresh_redis_url(redis_url: str) -> str:
     return redis_url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def embedded_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The bootstrap address of an embedded broker that lives as long as the session and creates topics by itself."""
+    """The bootstrap address of an embedded broker that lives as long as the module and creates topics by itself."""
     from deploy.local.broker.launch import EmbeddedBroker
     from deploy.local.children import free_port
 

@@ -121,6 +121,9 @@ class Street:
         truth = sum(float(row["size"]) for row in (await self.rows("trades"))[await self.first_print() :])
         return round(truth - sum(one.size for one in await self.trades()), 8)
 
+    async def has_book(self) -> bool:
+        return any(isinstance(one, BookSnapshot) for one in await self.topic(BOOKS) if one.symbol == self.symbol)
+
     async def all_there(self) -> bool:
         return await self.missing_size() == 0
 
@@ -159,6 +162,7 @@ async def test_killed_ingest_loses_no_trade(street: Street, venue: str, symbol: 
         await street.until("trades in between", functools.partial(_longer, street, missed))
         await street.start(venue, symbol)
         await street.more_trades(60)
+    await street.until("a book", street.has_book)
     await street.control("pause")
     await street.until("the whole tape", street.all_there)
     assert await street.end(signal.SIGTERM) == 0
