@@ -10,9 +10,10 @@ import signal
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from importlib.metadata import version
-from typing import Final
+from typing import Any, Final
 
 import httpx
+from pydantic import ValidationError
 
 from libs.common.events import BookSnapshot, MarketEvent, Origin
 from libs.common.runtime.clock import monotonic_ns, now_ns
@@ -27,6 +28,7 @@ from services.ingest.line import Line
 from services.ingest.order import Order
 from services.ingest.recorder import Recorder
 from services.ingest.rest import Rest
+from services.ingest.settings import Settings
 from services.ingest.timers import Timers
 from services.ingest.venues import VENUES
 from services.ingest.venues.venue import Instrument, Item, Plan, Rejected, Session, Stream, Venue
@@ -82,13 +84,13 @@ async def record(order: Order, stop: asyncio.Event, recorder: Recorder | None = 
 
     Raises:
         InputError: see `Order.check`.
-        ConfigurationError: the venue does not list a symbol.
+        ConfigurationError: the venue does not list a symbol, or `CSX_INGEST_*` does not fit it.
         DependencyDown: the venue does not answer, or the disk takes no more; what it took stays readable.
     """
     order.check()
-    recorder = recorder or Recorder()
-    options = {"ws_url": order.ws_url, "rest_url": order.rest_url}
-    venue = VENUES[order.venue](**{name: value for name, value in options.items() if value})
+    options = _venue_options(order)
+    venue = VENUES[order.venue](**options)
+    recorder = recorder or Recorder(secret=options.get("api_key", ""))
 
     async def heard(answer: httpx.Response) -> None:
         recorder.put(
@@ -114,6 +116,18 @@ async def record(order: Order, stop: asyncio.Event, recorder: Recorder | None = 
             return await _recorded(order, lines, stop, recorder)
         finally:
             await rest.stop()
+
+
+def _venue_options(order: Order) -> dict[str, Any]:
+    """Return what the venue's maker takes; its key and choices of its own come from `CSX_INGEST_*`, as ingest's do."""
+    told: dict[str, Any] = {"venue": order.venue, "symbols": order.symbols}
+    told |= {name: url for name, url in (("ws_url", order.ws_url), ("rest_url", order.rest_url)) if url}
+    try:
+        settings = Settings(**told)
+    except ValidationError as e:
+        faults = "; ".join(f"CSX_INGEST_{str(one['loc'][0]).upper()}: {one['msg']}" for one in e.errors())
+        raise ConfigurationError(faults) from None  # the cause would print the input, keys included
+    return settings.venue_options()
 
 
 async def _found(venue: Venue, rest: Rest, symbols: Sequence[str], stop: asyncio.Event) -> dict[str, Instrument] | None:

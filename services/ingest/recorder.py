@@ -19,12 +19,15 @@ _ENTRY_BYTES: Final = 200
 class Recorder:
     """Holds what was heard until it is written; `run` is the only writer."""
 
-    def __init__(self, *, bound_bytes: int = BOUND_BYTES, flush_every_s: float = FLUSH_EVERY_S) -> None:
-        """Take at most `bound_bytes`, and one more frame of each connection."""
+    def __init__(
+        self, *, secret: str = "", bound_bytes: int = BOUND_BYTES, flush_every_s: float = FLUSH_EVERY_S
+    ) -> None:
+        """Take at most `bound_bytes`, and one more frame of each connection; `secret` is written as `***`."""
         self.fault: OSError | None = None
         """Why nothing is written any more."""
         self.waited = 0
         self.waited_s = 0.0
+        self._secret = secret
         self._bound_bytes = bound_bytes
         self._flush_every_s = flush_every_s
         self._entries: list[Entry] = []
@@ -49,6 +52,9 @@ class Recorder:
         """Take an entry."""
         if self.fault is not None:
             return
+        if self._secret:
+            entry.url = entry.url.replace(self._secret, "***")
+            entry.data = entry.data.replace(self._secret.encode(), b"***")
         self._entries.append(entry)
         self._pending_bytes += _weight(entry)
         if self._pending_bytes > self._bound_bytes:
