@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Final
 
+import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI, ProtocolError
 
-from libs.common.events import BookDelta, BookSnapshot, Gap
+from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.children import Children
@@ -22,6 +23,7 @@ from services.ingest.tap import Tap
 from services.ingest.timers import Timers
 from services.ingest.venues.venue import (
     Acknowledged,
+    Heard,
     Instrument,
     Item,
     Plan,
@@ -41,6 +43,7 @@ from services.ingest.vigil import Vigil
 log = logging.getLogger(__name__)
 
 _OVERSIZE_CODE: Final = 1009
+_CHECKS_EVERY_S: Final = 5.0
 
 
 class Feed:
@@ -95,6 +98,7 @@ class Feed:
         )
         self._synced: set[str] = set()
         self._seen: Counter[Hashable] = Counter()
+        self._checked: Counter[str] = Counter()
         self._frames = metrics.FRAMES.labels(venue.name)
         self._bytes = metrics.FRAME_BYTES.labels(venue.name)
 
@@ -114,6 +118,7 @@ class Feed:
             if self.opened_at is not None:
                 metrics.CONNECTED.labels(self._venue.name).dec()
             await self._children.reap()
+            self._count_checks()
             if self._tap is not None:
                 self._tap.ended(self._cause or "closed")
         return self._cause or "closed"
@@ -160,6 +165,7 @@ class Feed:
             return
         self._children.spawn(self._subscribe(), "subscribe")
         self._children.spawn(self._watch(), "watch")
+        self._children.spawn(self._check(), "checks")
         while True:
             self._vigil.waiting()
             frame = await connection.recv(decode=False)  # a text frame may be no UTF-8: that is the session's matter
@@ -198,12 +204,14 @@ class Feed:
             case BookSnapshot() | BookDelta():
                 pass  # offered
             case Rejected():
-                self._intake.park(item, self._name)
+                self._park(item)
             case SnapshotWanted() | Resubscribe():
                 self._vigil.heard.add(Stream.BOOKS)
                 self._resync.want(item)
             case Reconnect():
                 self.end(item.cause)
+            case Heard():
+                self._vigil.heard.add(item.stream)
             case Reply():
                 await self._send(item.frame)
             case Rotate():
@@ -212,12 +220,20 @@ class Feed:
             case Acknowledged():
                 await self._resumed()
             case _:
-                if not self._vigil.heard:
-                    await self._resumed()
-                self._vigil.heard.add(CLASS_OF[type(item)])
-                self._check_proven()
-                if self._active or not isinstance(item, Gap) or item.stream != Stream.BOOKS:
-                    await self._intake.event(item, self._seen)
+                await self._event(item)
+
+    async def _event(self, event: MarketEvent) -> None:
+        if not self._vigil.heard:
+            await self._resumed()
+        self._vigil.heard.add(CLASS_OF[type(event)])
+        self._check_proven()
+        if self._active or not isinstance(event, Gap) or event.stream != Stream.BOOKS:
+            await self._intake.event(event, self._seen)
+
+    def _park(self, item: Rejected) -> None:
+        if item.reason == "error_frame":
+            log.warning("the venue refuses something", extra={"feed": self._name, "reason": item.detail})
+        self._intake.park(item, self._name)
 
     async def _resumed(self) -> None:
         """Close the holes of streams that nobody can fetch again."""
@@ -251,6 +267,18 @@ class Feed:
 
     async def _watch(self) -> None:
         self.end(await self._vigil.keep(self._send))
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(_CHECKS_EVERY_S)
+            self._count_checks()
+
+    def _count_checks(self) -> None:
+        """Have the metrics grow by what the session has counted since the last time."""
+        now = Counter(msgspec.structs.asdict(self._session.checks))
+        for check, count in (now - self._checked).items():
+            metrics.CHECKS.labels(self._venue.name, check).inc(count)
+        self._checked = now
 
     def _closing(self, closed: ConnectionClosed) -> str:
         if closed.sent is not None and closed.sent.code == _OVERSIZE_CODE:

@@ -17,6 +17,9 @@ CONNECTED: Final = Gauge("csx_ingest_connections", "Connections that are open", 
 RESYNCS: Final = Counter("csx_ingest_resyncs_total", "Fresh books that sessions asked for", (*_VENUE, "way"))
 REJECTS: Final = Counter("csx_ingest_rejects_total", "Frames or parts that could not be read", (*_VENUE, "reason"))
 REJECTS_UNPARKED: Final = Counter("csx_ingest_rejects_unparked_total", "Rejects that were only counted", _VENUE)
+CHECKS: Final = Counter(
+    "csx_ingest_checks_total", "What sessions verified or passed over, by field of `Checks`", (*_VENUE, "check")
+)
 GAPS: Final = Counter("csx_ingest_gaps_total", "Holes that were noticed", (*_STREAM, "cause"))
 GAPS_CLOSED: Final = Counter("csx_ingest_gaps_closed_total", "Holes whose end is known", (*_STREAM, "recovered"))
 DUPLICATES: Final = Counter("csx_ingest_duplicates_total", "Events dropped because they were published", _STREAM)

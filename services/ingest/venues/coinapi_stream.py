@@ -13,6 +13,7 @@ from services.ingest.venues.coinapi_wire import VENUE
 from services.ingest.venues.venue import (
     Acknowledged,
     Checks,
+    Heard,
     Instrument,
     Item,
     Plan,
@@ -156,7 +157,7 @@ class CoinapiSession(Session):
             self.checks.sequence_gaps += 1
             items.append(self._hole(instrument.symbol, last_ns, event_ns, received_ns))
         trade = fact(row, instrument, received_ns=received_ns, origin=self._origin, checks=self.checks)
-        return [*items, trade] if trade else items
+        return [*items, trade or Heard(stream=Stream.TRADES)]
 
     def _hole(self, symbol: str, from_ns: int, to_ns: int, received_ns: int) -> Gap:
         """Return a hole in the trades; numbers of a connection are no ids, so it has only times."""

@@ -87,13 +87,21 @@ class Reconnect(Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class Heard(Struct, frozen=True, kw_only=True):
+    """The venue spoke of a stream, although in a way that makes no event: it is not silent."""
+
+    stream: Stream
+
+
 class Acknowledged(Struct, frozen=True, kw_only=True):
     """The venue took a subscription; it proves nothing until the first datum."""
 
     channel: str
 
 
-Item: TypeAlias = MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Reconnect | Acknowledged
+Item: TypeAlias = (
+    MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Reconnect | Heard | Acknowledged
+)
 """What a frame may lead to."""
 
 

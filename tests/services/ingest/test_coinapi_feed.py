@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
@@ -54,20 +55,20 @@ class Vendor:
         await connection.wait_closed()
         self.open.remove(connection)
 
-    def happens(self, number: int) -> dict[str, Any]:
+    def happens(self, number: int, taker_side: str = "BUY") -> dict[str, Any]:
         """A trade of the exchange; whoever listens may hear of it."""
         said = {
             "time_exchange": f"2026-09-25T01:29:{number:02}.0000000Z",
             "uuid": f"u{number}",
             "price": 100.0,
             "size": 1.0,
-            "taker_side": "BUY",
+            "taker_side": taker_side,
         }
         self.tape.append(said)
         return said
 
-    async def tell(self, number: int, sequence: int) -> None:
-        said = self.happens(number)
+    async def tell(self, number: int, sequence: int, taker_side: str = "BUY") -> None:
+        said = self.happens(number, taker_side)
         await self.say({"type": "trade", "symbol_id": BTC.native, "sequence": sequence, **said})
 
     async def say(self, *messages: dict[str, Any]) -> None:
@@ -129,7 +130,7 @@ async def fed(vendor: Vendor, tiny) -> AsyncIterator[Any]:
             instruments=by_symbol,
             intake=intake,
             rest=rest,
-            timers=Timers(close_s=0.2),
+            timers=Timers(close_s=0.2, first_data_s=0.3),
             active=active,
         )
 
@@ -168,11 +169,37 @@ async def test_a_hole_in_the_book_makes_a_new_connection_and_missed_trades_are_f
     await vendor.say({"type": "error", "message": f"Invalid API key {KEY}"})
     await tiny.until(lambda: fed.rejects)
     assert vendor.keys == [KEY, KEY]
+    assert "the venue refuses something" in caplog.text
     assert vendor.hellos[0]["subscribe_filter_symbol_id"] == ["COINBASE_SPOT_BTC_USD$"]
     assert set(vendor.asked) == {f"/v1/trades/COINBASE_SPOT_BTC_USD/history {KEY}"}
     assert {gap.stream for gap in fed.of(Gap) if not gap.recovered} == {"trades", "books"}
     assert KEY not in repr(fed.rejects)
     assert KEY not in _said(caplog)
+
+
+async def test_trades_without_a_side_are_seen_on_the_metrics_and_nowhere_else(vendor: Vendor, fed, tiny) -> None:
+    def counted() -> float:
+        return REGISTRY.get_sample_value("csx_ingest_checks_total", {"venue": "coinapi", "check": "unsided"}) or 0
+
+    before = counted()
+    await tiny.until(lambda: vendor.open)
+    for sequence, side in enumerate(("UNKNOWN", "BUY_ESTIMATED", "SELL_ESTIMATED", "SELL"), start=1):
+        await vendor.tell(sequence, sequence, side)
+    await tiny.until(lambda: fed.of(Trade))
+    await vendor.open[-1].close()
+    await tiny.until(lambda: counted() == before + 3)
+    assert [one.trade_id for one in fed.of(Trade)] == ["u4"]
+
+
+async def test_a_vendor_that_tells_no_sides_is_not_taken_for_silent(vendor: Vendor, fed, tiny) -> None:
+    """The line's first-data timer is 0.3 s here."""
+    await tiny.until(lambda: vendor.open)
+    first = vendor.open[-1]
+    await vendor.say(book(1, whole=True))
+    await vendor.tell(1, 1, "UNKNOWN")
+    began = asyncio.get_running_loop().time()
+    await tiny.until(lambda: asyncio.get_running_loop().time() - began > 0.6)
+    assert vendor.open == [first]
 
 
 async def test_the_key_stays_out_of_the_librarys_log_and_follows_no_redirect(vendor: Vendor, caplog) -> None:

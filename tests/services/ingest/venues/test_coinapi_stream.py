@@ -12,7 +12,7 @@ from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent, Origin
 from libs.common.events.symbols import perpetual, spot
 from services.ingest.venues import Coinapi
 from services.ingest.venues.coinapi_stream import CoinapiSession
-from services.ingest.venues.venue import Acknowledged, Instrument, Plan, Reconnect, Rejected, Rotate, Stream
+from services.ingest.venues.venue import Acknowledged, Heard, Instrument, Plan, Reconnect, Rejected, Rotate, Stream
 
 NATIVE = "COINBASE_SPOT_BTC_USD"
 BTC = Instrument(symbol="BTC-USD", native=NATIVE, kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)
@@ -136,14 +136,14 @@ def test_contracts_become_base_units() -> None:
 @pytest.mark.parametrize("side", ["BUY_ESTIMATED", "SELL_ESTIMATED", "UNKNOWN"])
 def test_a_taker_that_is_guessed_or_unknown_makes_no_trade(side) -> None:
     session = session_of()
-    assert say(session, **trade(1, taker_side=side)) == []
+    assert say(session, **trade(1, taker_side=side)) == [Heard(stream=Stream.TRADES)]
     assert (session.checks.unsided, session.checks.non_market) == (1, 0)
     assert [type(item) for item in say(session, **trade(2))] == [Trade]  # its number was counted: no hole
 
 
 def test_size_zero_marks_an_index() -> None:
     session = session_of()
-    assert say(session, **trade(1, size=0)) == []
+    assert say(session, **trade(1, size=0)) == [Heard(stream=Stream.TRADES)]
     assert (session.checks.unsided, session.checks.non_market) == (0, 1)
 
 
