@@ -223,7 +223,7 @@ async def main(process: Process, settings: Settings) -> None:
     await bus.start()
     client = httpx.AsyncClient(headers={"User-Agent": "cryptosatx"}, follow_redirects=False)
     process.on_stop(client.aclose)
-    rest = Rest(venue.name, client, weight_per_minute=settings.rest_weight_per_minute)
+    rest = Rest(venue.name, client, weight_per_minute=settings.rest_weight_per_minute, bans=venue.bans)
     instruments = chosen(venue.name, await listed(venue, rest), settings.symbols)
     async with Reader(settings.kafka_bootstrap, client_id) as reader:
         marks = await last_published(reader, venue.name, [one.symbol for one in instruments.values()])

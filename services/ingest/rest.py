@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import httpx
@@ -52,8 +52,16 @@ class Rest:
     """One venue's REST side; shared by all who recover."""
 
     def __init__(
-        self, venue: str, client: httpx.AsyncClient, *, weight_per_minute: float = 1200, backoff: Backoff | None = None
+        self,
+        venue: str,
+        client: httpx.AsyncClient,
+        *,
+        weight_per_minute: float = 1200,
+        backoff: Backoff | None = None,
+        bans: Mapping[int, float] | None = None,
     ) -> None:
+        """`bans`: statuses that mean too many calls, and the seconds to call nothing after each."""
+        self._bans = bans or {}
         self._venue = venue
         self._client = client
         self._budget = Budget(weight_per_minute)
@@ -138,6 +146,9 @@ class Rest:
         if answer.status_code in _BANNED:
             self._paused_until = monotonic_s() + _retry_after_s(answer)
             return "limited", said
+        if ban_s := self._bans.get(answer.status_code):
+            log.error("banned", extra={"venue": self._venue, "status": answer.status_code, "wait_s": ban_s})
+            self._paused_until = monotonic_s() + ban_s
         return ("failed" if answer.is_server_error else "refused"), said
 
 

@@ -42,6 +42,7 @@ class Bybit(Venue):
 
     name = VENUE
     heartbeat = Heartbeat(ping=requests.PING, idle_s=20, dead_s=30, busy_too=True)
+    bans: Mapping[int, float] = {403: 600.0}
 
     def __init__(self, *, ws_url: str = WS_URL, rest_url: str = REST_URL) -> None:
         """Take other addresses for a region, a test net or a sandbox."""

@@ -194,6 +194,8 @@ class Venue(ABC):
 
     name: str
     heartbeat: Heartbeat
+    bans: Mapping[int, float] = {}
+    """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
 
     @abstractmethod
     def instruments_requests(self) -> Sequence[Request]:

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from libs.common.runtime.backoff import Backoff
+from libs.common.runtime.clock import monotonic_s
 from services.ingest.rest import Budget, RestError
 from services.ingest.venues.venue import Request
 
@@ -91,6 +92,20 @@ async def test_refusal_is_final_and_says_why(rest_of) -> None:
     with pytest.raises(RestError, match="Invalid symbol"):
         await rest_of(answer, backoff=QUICK).fetch(Request(url="http://rest/a"))
     assert len(asked) == 1
+
+
+async def test_a_ban_is_a_refusal_and_pauses_everything(rest_of) -> None:
+    asked: list[float] = []
+
+    def answer(path: str) -> object:
+        asked.append(monotonic_s())
+        return httpx.Response(403, text="access too frequent") if len(asked) == 1 else [1]
+
+    rest = rest_of(answer, backoff=QUICK, bans={403: 0.2})
+    with pytest.raises(RestError, match="access too frequent"):
+        await rest.fetch(Request(url="http://rest/a"))
+    assert await rest.fetch(Request(url="http://rest/b")) == b"[1]"
+    assert asked[1] - asked[0] >= 0.2
 
 
 async def test_tries_are_finite(rest_of) -> None:

@@ -76,6 +76,7 @@ def test_it_is_a_venue_like_the_others() -> None:
     assert VENUES["bybit"] is Bybit
     beat = Bybit().heartbeat
     assert (beat.ping, beat.idle_s, beat.busy_too) == (b'{"op":"ping"}', 20, True)
+    assert Bybit().bans == {403: 600}  # "access too frequent": wait at least ten minutes
 
 
 def test_symbols_come_from_the_catalogue_and_one_name_is_two_instruments() -> None:
