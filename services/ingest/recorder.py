@@ -1,12 +1,12 @@
 """What taps hear in, batches to the files out: a bounded amount waits, and a slow disk makes the sockets wait."""
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 from libs.common.runtime.clock import monotonic_ns, monotonic_s, now_ns
 from services.ingest.entries import Entry, Kind
 from services.ingest.tap import Tap
-from services.ingest.volumes import Volumes
+from services.ingest.volumes import Index
 
 BOUND_BYTES: Final = 8 << 20
 FLUSH_EVERY_S: Final = 2.0
@@ -14,6 +14,15 @@ _GATHER_S: Final = 0.05
 """Frames of that time go to the disk together."""
 _ENTRY_BYTES: Final = 200
 """What an entry weighs beside its frame, about."""
+
+
+class Shelf(Protocol):
+    """Where a recorder writes: `Volumes`. `write` is called in a thread, and never twice at once."""
+
+    index: Index
+
+    def write(self, entries: list[Entry], *, flush: bool) -> None:
+        """Append; raises OSError where the disk does not take it."""
 
 
 class Recorder:
@@ -75,7 +84,7 @@ class Recorder:
         self._closing = True
         self._heard.set()
 
-    async def run(self, volumes: Volumes) -> None:
+    async def run(self, volumes: Shelf) -> None:
         """Write to `volumes` until `close`.
 
         Raises:

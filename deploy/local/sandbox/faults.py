@@ -113,6 +113,12 @@ class Faults:
         fault = self._due(venue, "", now_s, http=True)
         return fault.retry_after_s if fault else None
 
+    def release(self) -> None:
+        """Send what was held back for a frame that never comes: there are no more."""
+        held, self._held = self._held, {}
+        for (socket, _), frame in held.items():
+            socket.send(frame)
+
     def forget(self, socket: Socket) -> None:
         """Drop what was held back for a connection that is gone."""
         for key in [key for key in self._held if key[0] is socket]:

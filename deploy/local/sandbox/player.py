@@ -142,7 +142,8 @@ class Player:
             start_s += await self._stand_still()
             self._play(frame)
             await self._let_readers_catch_up()
-        while any(socket.backlog and not socket.frozen for socket in self.exchange.sockets):  # noqa: ASYNC110 -- TCP tells no one
+        self.exchange.faults.release()
+        while any(socket.pending for socket in self.exchange.sockets):  # noqa: ASYNC110 -- TCP tells no one
             await asyncio.sleep(0.02)
         self.finished = True
         await asyncio.Event().wait()  # the exchange stays open, as a real one would

@@ -33,6 +33,11 @@ class Socket:
         """Bytes written but not taken by the peer's TCP yet."""
         return self._transport.get_write_buffer_size()
 
+    @property
+    def pending(self) -> bool:
+        """Whether something is on its way that the peer's TCP has not taken yet, held back or not."""
+        return not self.frozen and not self.gone and (self._stalled is not None or self.backlog > 0)
+
     def send(self, text: bytes) -> None:
         """Send a text frame; the bytes go out as they are, valid UTF-8 or not."""
         if self.gone or self.frozen or self._protocol.state is not State.OPEN:

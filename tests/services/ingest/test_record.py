@@ -43,8 +43,8 @@ async def http(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def _order(sandbox: Sandbox, venue: str, symbols: tuple[str, ...], out: Path, **more: Any) -> Order:
-    urls = {"ws_url": f"ws://127.0.0.1:{sandbox.port}/{venue}", "rest_url": f"http://127.0.0.1:{sandbox.port}/{venue}"}
-    return Order(venue=venue, symbols=symbols, out=out, **urls, **more)
+    at = f"127.0.0.1:{sandbox.port}/{venue}"
+    return Order(venue=venue, symbols=symbols, out=out, ws_url=f"ws://{at}", rest_url=f"http://{at}", **more)
 
 
 async def _until(fact: Callable[[], Awaitable[Any]], within_s: float = 20) -> None:
@@ -103,10 +103,11 @@ async def test_what_is_recorded_is_the_exchanges_own_tape(sandbox, http, tmp_pat
         truth = await _rows(http, venue, symbol)
         first = next(at for at, row in enumerate(truth) if row[key] == ours[0].trade_id)
         size = 0.01 if symbol == "BTC-USDT-PERP" and venue == "okx" else 1.0  # OKX counts swaps in contracts
-        assert [(one.trade_id, one.price, one.side.value, one.size) for one in ours] == [
-            (row[key], float(row["price"]), row["side"], pytest.approx(float(row["size"]) * size))
-            for row in truth[first : first + len(ours)]
+        span = truth[first : first + len(ours)]
+        assert [(one.trade_id, one.price, one.side.value) for one in ours] == [
+            (row[key], float(row["price"]), row["side"]) for row in span
         ]
+        assert [one.size for one in ours] == pytest.approx([float(row["size"]) * size for row in span])
         assert len(ours) > 300
     frames = list(read(index_path(out)))
     assert all(frame.received_ns > 10**18 and frame.monotonic_ns for frame in frames)
@@ -168,7 +169,7 @@ async def test_the_command_ends_cleanly(sandbox, http, tmp_path, how):
     assert index["ended_by"] == ("signal" if how else "time")
     assert index["counts"]["recv"] == sum(frame.kind is FrameKind.RECEIVED for frame in read(out)) > 0
     assert index["options"]["seconds"] == (None if how else 1.0)
-    assert b"REST answers over 2 connections" in said.splitlines()[-1]
+    assert b" REST answers over " in said.splitlines()[-1]
 
 
 @pytest.mark.slow
@@ -199,8 +200,9 @@ def _assert_chained_only(events: list[Any]) -> None:
 async def test_a_full_disk_is_said_and_what_was_written_stays_readable(sandbox, tmp_path):
     """A limit on the size of files stands for the disk's end: the write fails in the same way."""
     out, most = tmp_path / "r.zst", 30_000
-    limit = [resource.RLIMIT_FSIZE, (most, most)]
-    process = await _csx(*_words(sandbox, out), preexec_fn=lambda: resource.setrlimit(*limit))
+    process = await _csx(
+        *_words(sandbox, out), preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    )
     _, said = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode == 5, said
     assert said.splitlines()[-1].startswith(f"csx ingest record: {out}: File too large".encode())

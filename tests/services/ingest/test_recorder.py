@@ -5,6 +5,7 @@ import errno
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -69,7 +70,7 @@ def test_a_line_is_readable_without_this_program(tmp_path):
 
 def test_every_kind_is_read_back(tmp_path):
     volumes = _volumes(tmp_path / "r.zst")
-    more = {"wall_ns": 10**18, "mono_ns": 7}
+    more: dict[str, Any] = {"wall_ns": 10**18, "mono_ns": 7}
     volumes.write(
         [
             Entry(kind=Kind.ANSWER, url="https://x/y", data=b"[]", **more),
@@ -81,7 +82,7 @@ def test_every_kind_is_read_back(tmp_path):
         flush=False,
     )
     volumes.close("time")
-    known = {"received_ns": 10**18, "monotonic_ns": 7}
+    known: dict[str, Any] = {"received_ns": 10**18, "monotonic_ns": 7}
     assert list(read(tmp_path / "r.zst")) == [  # a refusal is in the file, but it is no answer
         Frame(kind=FrameKind.ANSWER, url="https://x/y", data=b"[]", connection="0", **known),
         Frame(kind=FrameKind.CONNECTED, url="wss://x", connection="2", **known),
