@@ -88,7 +88,7 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
             raise ValueError("it holds a character that no header can carry")
         return key
 
-    @field_validator("exchange", "book_channel")
+    @field_validator("trade_channel", "exchange", "book_channel")
     @classmethod
     def _taken(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and (venue := info.data.get("venue")) and info.field_name not in _options_of(venue):

@@ -68,6 +68,14 @@ def test_settings_that_cannot_work_are_refused_by_name(monkeypatch, key: str, va
         settings_of(monkeypatch, **{key: value})
 
 
+def test_bybit_is_a_venue_and_offers_no_choice_of_trades(monkeypatch) -> None:
+    assert settings_of(monkeypatch, CSX_INGEST_VENUE="bybit", CSX_INGEST_WS_URL="ws://w").venue_options() == {
+        "ws_url": "ws://w"
+    }
+    with pytest.raises(ConfigurationError, match="bybit has no such choice"):
+        settings_of(monkeypatch, CSX_INGEST_VENUE="bybit", CSX_INGEST_TRADE_CHANNEL="trade")
+
+
 def test_unknown_symbols_are_left_out_and_none_at_all_is_refused(tiny, caplog) -> None:
     catalogue = {name: tiny.Venue.instrument(name) for name in ("BTC-USDT", "ETH-USDT")}
     assert list(chosen("tiny", catalogue, ("ETH-USDT", "NO-USDT"))) == ["ETH-USDT"]
