@@ -15,7 +15,7 @@ from libs.common.runtime.errors import CsxError
 SERVICES: Final = {
     "alerts": "Alerts: rules, messages, deliveries.",
     "gateway": "Gateway: its OpenAPI document, keys.",
-    "ingest": "Ingest: recorded frames in, events out.",
+    "ingest": "Ingest: live frames recorded; recorded frames in, events out.",
     "signals": "Signals: events in, readings, signals and candles out.",
 }
 """Each has a module `services.<name>.cli` with a Typer `app`, imported when it is called for."""
