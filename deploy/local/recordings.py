@@ -7,22 +7,30 @@ from pathlib import Path
 from typing import Final
 
 import zstandard
+from msgspec import DecodeError, Struct, json
 
 from libs.common.events.symbols import SymbolError, parse
 from libs.common.runtime.errors import InputError
+from services.ingest.entries import INDEX_MARK, MARK
 
 _LOOK_BYTES: Final = 8 << 20
 _NATIVE: Final = re.compile(rb'\\?"(?:s|symbol|instId)\\?"\s*:\s*\\?"([A-Za-z0-9_-]{3,40})\\?"')
 _QUOTES: Final = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "BTC", "ETH")
 
 
+class _Told(Struct):
+    """What a recording of `csx ingest record` says in its first line."""
+
+    symbols: tuple[str, ...]
+
+
 def symbols_in(files: Sequence[Path], venue: str) -> tuple[str, ...]:
-    """Return the symbols that the first 8 MiB of each file name, sorted.
+    """Return the symbols that the first 8 MiB of each file name, sorted; a recording of our own says which it has.
 
     Raises:
         InputError: a file cannot be read, or names no symbol of `venue`.
     """
-    found = {symbol for path in files for native in _natives(path) if (symbol := canonical(native, venue))}
+    found = {symbol for path in files for symbol in _symbols(_head(path), venue)}
     if not found:
         raise InputError(f"--symbols: no symbol of {venue} is named in {files[0].name}, say which it has")
     return tuple(sorted(found))
@@ -48,17 +56,24 @@ def _known(text: str) -> bool:
     return True
 
 
-def _natives(path: Path) -> set[str]:
+def _symbols(head: bytes, venue: str) -> set[str]:
+    if head.startswith((MARK, INDEX_MARK)):  # its frames hold the venue's whole catalogue
+        try:
+            return set(json.decode(head.partition(b"\n")[0], type=_Told).symbols)
+        except DecodeError:
+            return set()
+    return {symbol for found in _NATIVE.findall(head) if (symbol := canonical(found.decode(), venue))}
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as raw:
             if path.suffix == ".gz":
                 with gzip.open(raw) as plain:
-                    head = plain.read(_LOOK_BYTES)
-            elif path.suffix == ".zst":
+                    return plain.read(_LOOK_BYTES)
+            if path.suffix == ".zst":
                 with zstandard.ZstdDecompressor().stream_reader(raw) as plain:
-                    head = plain.read(_LOOK_BYTES)
-            else:
-                head = raw.read(_LOOK_BYTES)
+                    return bytes(plain.read(_LOOK_BYTES))
+            return raw.read(_LOOK_BYTES)
     except (OSError, EOFError, zstandard.ZstdError) as e:
         raise InputError(f"--feed: {path} cannot be read: {e}") from e
-    return {found.decode() for found in _NATIVE.findall(head)}

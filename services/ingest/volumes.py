@@ -12,6 +12,8 @@ from msgspec import Struct, field
 from services.ingest.entries import FORMAT, Entry, Header, Kind, head, pack
 
 _LEVEL: Final = 3
+CONNECTIONS: Final = 1_000
+"""The newest that the index tells of; those before are counted, and in the files."""
 _ENDINGS: Final = (".jsonl.zst", ".ndjson.zst", ".zst")
 
 
@@ -57,6 +59,8 @@ class Index(Struct, kw_only=True):
     """Frames after which the reading of the sockets waited for the disk."""
     waited_s: float = 0.0
     files: list[Volume] = field(default_factory=list)
+    connections_before: int = 0
+    """Connections before those below."""
     connections: list[Connection] = field(default_factory=list)
 
 
@@ -164,6 +168,9 @@ class Volumes:
         if not entry.connection:
             return
         connection = self._connections.setdefault(entry.connection, Connection(number=entry.connection))
+        if len(self._connections) > CONNECTIONS:
+            del self._connections[next(iter(self._connections))]
+            index.connections_before += 1
         match entry.kind:
             case Kind.CONNECT:
                 connection.url, connection.opened_ns = entry.url, wall_ns

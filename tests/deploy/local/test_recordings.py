@@ -7,6 +7,8 @@ import zstandard
 
 from deploy.local.recordings import canonical, symbols_in
 from libs.common.runtime.errors import InputError
+from services.ingest.entries import Entry, Kind
+from services.ingest.volumes import Index, Volumes, index_path
 
 
 @pytest.mark.parametrize(
@@ -50,3 +52,17 @@ def test_real_recordings(recordings):
     raw = recordings / "raw"
     assert symbols_in([raw / "binance_usdm" / "2024-08-08_btcusdt.gz"], "binance-usdm") == ("BTC-USDT-PERP",)
     assert symbols_in([raw / "okx" / "2022-05-13_OKX.ws.1.0"], "okx") == ("BTC-USDT", "UNI-USD-PERP")
+
+
+def test_a_recording_of_our_own_says_its_symbols(tmp_path):
+    """Its frames name more: the venue's whole catalogue is among them."""
+    index = Index(software="0", venue="okx", symbols=("BTC-USDT",), options={})
+    volumes = Volumes(tmp_path / "r.zst", index, rotate_bytes=1 << 20, wall_ns=1, mono_ns=1)
+    catalogue = b'{"data":[{"instId":"BTC-USDT"},{"instId":"ETH-USDT"}]}'
+    volumes.write([Entry(kind=Kind.ANSWER, wall_ns=1, mono_ns=1, data=catalogue)], flush=True)
+    volumes.close("time")
+    assert symbols_in([tmp_path / "r.zst"], "okx") == ("BTC-USDT",)
+    assert symbols_in([index_path(tmp_path / "r.zst")], "okx") == ("BTC-USDT",)
+    (tmp_path / "broken").write_bytes(b'{"csx_index":1}\n')
+    with pytest.raises(InputError, match="no symbol of okx"):
+        symbols_in([tmp_path / "broken"], "okx")

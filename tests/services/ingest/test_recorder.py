@@ -16,7 +16,7 @@ from libs.common.runtime.errors import InputError
 from services.ingest.entries import Entry, Kind, pack, unpack
 from services.ingest.recorder import Recorder
 from services.ingest.recordings import Frame, FrameKind, read
-from services.ingest.volumes import Index, Volumes, index_path, part_path
+from services.ingest.volumes import CONNECTIONS, Index, Volumes, index_path, part_path
 
 AWKWARD = [
     b'{"a":"\xc3\xbc"}',
@@ -137,6 +137,19 @@ def test_files_are_rotated_by_size_and_the_index_stands_for_all(tmp_path):
     index_path(out).write_text('{"csx_index":1,"files":[{}]}')
     with pytest.raises(InputError, match="index"):
         list(read(index_path(out)))
+
+
+def test_an_index_does_not_grow_with_the_days_that_a_venue_is_down(tmp_path):
+    volumes = _volumes(tmp_path / "r.zst")
+    ends = [
+        Entry(kind=Kind.DISCONNECT, wall_ns=10**18, mono_ns=0, connection=1 + at, cause="unreachable")
+        for at in range(CONNECTIONS + 7)
+    ]
+    volumes.write(ends, flush=False)
+    volumes.close("time")
+    assert volumes.index.connections_before == 7
+    assert [one.number for one in volumes.index.connections] == list(range(8, CONNECTIONS + 8))
+    assert volumes.index.counts["disconnect"] == CONNECTIONS + 7
 
 
 def test_an_index_names_no_file_outside_its_folder(tmp_path):
