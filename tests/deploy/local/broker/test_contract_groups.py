@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -58,7 +59,7 @@ async def test_two_members_share_a_topic_and_one_inherits_it(clients, topic, gro
     assert sorted(int(record.value) for half in halves for record in half) == list(range(100))
     await second.stop()
     await _until(lambda: len(first.assignment()) == count, first)
-    assert told.assigned == [count, count // 2, count]
+    assert [size for size, _ in groupby(told.assigned)] == [count, count // 2, count]  # a broker may rebalance twice
 
 
 async def test_a_killed_members_partitions_are_inherited_after_its_session(clients, topic, group):
@@ -104,13 +105,16 @@ async def test_a_static_member_is_assigned(clients, topic, group):
     await _until(lambda: len(member.assignment()) == count, member)
 
 
-async def test_a_restarted_static_member_has_its_partitions_again_and_nobody_else_moves(clients, topic, group):
+async def test_a_restarted_static_member_has_its_partitions_again_and_nobody_else_moves(clients, topic, group, drain):
     producer = await clients.producer()
     count = len(await producer.partitions_for(topic))
     stays, told = await clients.consumer(group_id=group, group_instance_id="stays", **_MEMBER), _Told()
     stays.subscribe([topic], listener=told)
     goes = await clients.consumer(topic, group_id=group, group_instance_id="goes", **_MEMBER)
     await _until(lambda: len(stays.assignment()) == len(goes.assignment()) == count // 2, stays, goes)
+    await asyncio.gather(
+        drain(stays, 1, 1.0), drain(goes, 1, 1.0)
+    )  # a client that learns of the topic late joins again
     had, moves = goes.assignment(), len(told.assigned)
     await goes.stop()
     again = await clients.consumer(topic, group_id=group, group_instance_id="goes", **_MEMBER)
