@@ -100,7 +100,10 @@ async def test_killed_senders_lose_nothing_and_double_only_what_is_marked(
             assert plain[name] + marked[name] >= 1
         if row["severity"] == "info":
             assert marked[name] == 0
-    assert fake.bot.floods.early == []
+    unheard = {
+        row["recipient"] for row in rows.values() if row["repeated"]
+    }  # the sender died before it could note a 429
+    assert {str(early.chat) for early in fake.bot.floods.early} <= unheard
     for chat in chats:  # what was sent unmarked to a chat kept its order among equals
         for severity in severities:
             names = [f"{chat}-{number}" for number in range(4) if rows[f"{chat}-{number}"]["severity"] == severity]
