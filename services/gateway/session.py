@@ -166,7 +166,7 @@ class Session:
         client.begin(topic)
         try:
             snapshot = await snapshot_of(topic, self._board)
-        except BaseException:
+        except BaseException:  # cancelled or failed alike: a topic half begun would swallow its messages
             client.drop(topic)
             raise
         acknowledged = text_of(type="subscribed", id=request.id, **msgspec.structs.asdict(topic))

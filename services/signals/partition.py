@@ -68,7 +68,7 @@ class Partition:
             metrics.EVENTS.labels(type(event).__name__).inc()
             try:
                 outputs += self.engine.apply(event)  # type: ignore[arg-type]  # market.* carries market events only
-            except Exception as e:
+            except Exception as e:  # a bug that one market meets must not stop the others
                 log.exception("a market was reset", extra={"topic": arrived.topic, "offset": arrived.offset})
                 rejects.append(self._reset(arrived, e))
         return outputs, rejects

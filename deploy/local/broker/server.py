@@ -120,7 +120,7 @@ class Connection(asyncio.Protocol):
         except (struct.error, MalformedError, UnicodeError) as e:
             self._refuse(f"{what}: malformed, {e}")
             return
-        except Exception:
+        except Exception:  # whatever broke, one client's request must not end the broker for the others
             log.exception("%s from %s failed, its connection is closed", what, self._peer)
             self.close()
             self._queue.clear()
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
             self._send(correlation, await answer)
         except (struct.error, MalformedError, UnicodeError) as e:
             self._refuse(f"{what}: malformed, {e}")
-        except Exception:
+        except Exception:  # as above, for an answer that came later
             log.exception("%s from %s failed, its connection is closed", what, self._peer)
             self.close()
         finally:

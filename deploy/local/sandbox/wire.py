@@ -137,7 +137,7 @@ class Wire(asyncio.Protocol):
         request = Request(method=head.method.decode(), path=parts.path, query=query, body=self._body)
         try:
             response = await self._handler.answer(request)
-        except Exception:
+        except Exception:  # a fault of one route answers 500, as a real exchange does, and the market goes on
             log.exception("request failed", extra={"path": request.path})
             response = Response(status=500, body=b'{"msg":"the sandbox failed; see its log"}')
         headers = {"content-type": response.content_type, "content-length": str(len(response.body)), **response.headers}

@@ -250,7 +250,7 @@ class Reaction:
         for attempt in range(1, self._tries + 1):
             try:
                 await self._handler(record)
-            except Exception as e:
+            except Exception as e:  # whatever the handler raises is retried, then parked: nothing may stop the others
                 log.exception("handling failed", extra={"attempt": attempt, "topic": record.topic})
                 if attempt == self._tries:
                     await self.folding.park(
