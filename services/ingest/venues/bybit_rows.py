@@ -11,6 +11,7 @@ from services.ingest.venues.bybit_wire import INVERSE, LINEAR, SPOT, VENUE
 from services.ingest.venues.venue import Checks, Instrument, Item
 from services.ingest.venues.wire import (
     UNREADABLE,
+    Stamp,
     UnknownInstrumentError,
     base_size,
     nanos,
@@ -92,6 +93,15 @@ class Rows:
     def _contract(self, name: str) -> Instrument | None:
         return self.find(name, LINEAR, INVERSE)
 
+    def _stamp(self, instrument: Instrument, event_ms: int, received_ns: int) -> Stamp:
+        return Stamp(
+            venue=VENUE,
+            symbol=instrument.symbol,
+            event_ns=nanos(event_ms),
+            received_ns=received_ns,
+            origin=self._origin,
+        )
+
     def _trade(self, row: Raw, _: int, received_ns: int) -> list[Item]:
         trade = wire.decode_trade(row)
         instrument = self.find(trade.native, SPOT) if trade.id.isdigit() else self._contract(trade.native)
@@ -102,11 +112,7 @@ class Rows:
             return []
         return [
             Trade(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(trade.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
+                **self._stamp(instrument, trade.event_ms, received_ns),
                 price=trade.price,
                 size=base_size(instrument, trade.size, trade.price),
                 side=Side(trade.side.lower()),
@@ -126,11 +132,7 @@ class Rows:
             return []
         return [
             Liquidation(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(closing.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
+                **self._stamp(instrument, closing.event_ms, received_ns),
                 price=closing.price,
                 size=base_size(instrument, closing.size, closing.price),
                 liquidated=_LOST[closing.side],

@@ -21,6 +21,7 @@ from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.venue import Instrument, Item, Stream
 from services.ingest.venues.wire import (
     UNREADABLE,
+    Stamp,
     UnknownInstrumentError,
     base_size,
     nanos,
@@ -77,17 +78,22 @@ class Rows:
         except UnknownInstrumentError as e:
             return [rejected("unknown_instrument", str(e), bytes(row))]
 
+    def _stamp(self, instrument: Instrument, event_ms: int, received_ns: int) -> Stamp:
+        return Stamp(
+            venue=VENUE,
+            symbol=instrument.symbol,
+            event_ns=nanos(event_ms),
+            received_ns=received_ns,
+            origin=self._origin,
+        )
+
     def _trade(self, row: Raw, received_ns: int) -> list[Item]:
         trade = wire.decode_trade(row)
         instrument = self.find(trade.native)
         if instrument is None:
             return []
         event = Trade(
-            venue=VENUE,
-            symbol=instrument.symbol,
-            event_ns=nanos(trade.event_ms),
-            received_ns=received_ns,
-            origin=self._origin,
+            **self._stamp(instrument, trade.event_ms, received_ns),
             price=trade.price,
             size=base_size(instrument, trade.size, trade.price),
             side=Side(trade.side),
@@ -135,11 +141,7 @@ class Rows:
     def _closing(self, instrument: Instrument, row: Raw, received_ns: int) -> Liquidation:
         closing = wire.decode_closing(row)
         return Liquidation(
-            venue=VENUE,
-            symbol=instrument.symbol,
-            event_ns=nanos(closing.event_ms),
-            received_ns=received_ns,
-            origin=self._origin,
+            **self._stamp(instrument, closing.event_ms, received_ns),
             price=closing.price,
             size=base_size(instrument, closing.size, closing.price),
             liquidated=PositionSide.SHORT if closing.side == "buy" else PositionSide.LONG,
@@ -152,11 +154,7 @@ class Rows:
             return []
         return [
             MarkPrice(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(mark.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
+                **self._stamp(instrument, mark.event_ms, received_ns),
                 price=mark.price,
             )
         ]
@@ -190,11 +188,7 @@ class Rows:
             return []
         return [
             OpenInterest(
-                venue=VENUE,
-                symbol=instrument.symbol,
-                event_ns=nanos(interest.event_ms),
-                received_ns=received_ns,
-                origin=self._origin,
+                **self._stamp(instrument, interest.event_ms, received_ns),
                 contracts=interest.contracts,
                 base=interest.coins,
                 notional=interest.dollars if instrument.kind.quote == "USD" else None,  # dollars are no tethers

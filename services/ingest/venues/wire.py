@@ -1,10 +1,11 @@
 """What every venue's parser shares: checked wire types, the limits of a frame, and the making of rejects. Pure."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 from msgspec import Meta, ValidationError
 
+from libs.common.events import Origin
 from services.ingest.venues.venue import Instrument, Rejected
 
 FRAME_LIMIT: Final = 4 * 1024 * 1024
@@ -29,6 +30,16 @@ Sequence = Annotated[int, Meta(ge=0, le=2**62)]
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding may raise; the recursion limit is what stops a nesting bomb."""
+
+
+class Stamp(TypedDict):
+    """What every event of one row says of itself; `**` keeps it type-checked."""
+
+    venue: str
+    symbol: str
+    event_ns: int
+    received_ns: int
+    origin: Origin
 
 
 class UnknownInstrumentError(LookupError):
