@@ -14,7 +14,7 @@ from services.ingest.normalize import RECORDED, Normalizer
 from services.ingest.order import Order, seconds, streams
 from services.ingest.tally import Summary
 from services.ingest.venues import VENUES
-from services.ingest.venues.venue import Stream
+from services.ingest.venues.terms import Stream
 from services.ingest.volumes import Index, index_path
 
 app = typer.Typer(no_args_is_help=True, help="Market data of exchanges, live and recorded.")

@@ -9,7 +9,7 @@ from typing import Final
 from websockets.asyncio.client import ClientConnection, connect
 
 from services.ingest.timers import Timers
-from services.ingest.venues.venue import Header
+from services.ingest.venues.terms import Header
 
 MAX_FRAME_BYTES: Final = 32 * 2**20
 """Sessions refuse what is above `FRAME_LIMIT` and live on; above this the library ends the connection with 1009."""

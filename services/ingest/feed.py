@@ -21,7 +21,7 @@ from services.ingest.resync import Resync
 from services.ingest.streams import CLASS_OF
 from services.ingest.tap import Tap
 from services.ingest.timers import Timers
-from services.ingest.venues.venue import (
+from services.ingest.venues.terms import (
     Acknowledged,
     Heard,
     Instrument,
@@ -32,11 +32,10 @@ from services.ingest.venues.venue import (
     Reply,
     Resubscribe,
     Rotate,
-    Session,
     SnapshotWanted,
     Stream,
-    Venue,
 )
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import rejected
 from services.ingest.vigil import Vigil
 

@@ -12,7 +12,8 @@ from libs.common.events import SECOND_NS, Origin, Timeframe
 from libs.common.runtime.clock import now_ns
 from services.ingest.buffer import Buffer
 from services.ingest.rest import Rest, RestError
-from services.ingest.venues.venue import AnswerError, Instrument, Venue
+from services.ingest.venues.terms import AnswerError, Instrument
+from services.ingest.venues.venue import Venue
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from services.ingest.gaps import Gaps
 from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.streams import CLASS_OF, HOLED
-from services.ingest.venues.venue import Item, Rejected, Session, Stream
+from services.ingest.venues.terms import Item, Rejected, Stream
+from services.ingest.venues.venue import Session
 
 _REMEMBERED: Final = 4096
 

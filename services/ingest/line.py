@@ -13,7 +13,7 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.feed import Feed
 from services.ingest.intake import Taker
-from services.ingest.venues.venue import Plan
+from services.ingest.venues.terms import Plan
 
 log = logging.getLogger(__name__)
 

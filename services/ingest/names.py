@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
-from services.ingest.venues.venue import Instrument
+from services.ingest.venues.terms import Instrument
 
 USDM_QUOTES: Final = ("USDT", "USDC", "BUSD", "BTC")
 """Every asset that USD-M contracts have been quoted in; sizes there are base units, so a name is enough."""

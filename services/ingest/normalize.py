@@ -17,7 +17,8 @@ from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
 from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Okx
-from services.ingest.venues.venue import AnswerError, Checks, Item, Plan, Session, SnapshotWanted, Stream, Venue
+from services.ingest.venues.terms import AnswerError, Checks, Item, Plan, SnapshotWanted, Stream
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import rejected
 
 RECORDED: Final[dict[str, Callable[[], Venue]]] = {

@@ -9,7 +9,7 @@ from msgspec import Struct
 from libs.common.events.symbols import SymbolError, parse
 from libs.common.runtime.errors import InputError
 from services.ingest.venues import VENUES
-from services.ingest.venues.venue import Stream
+from services.ingest.venues.terms import Stream
 from services.ingest.volumes import index_path
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")

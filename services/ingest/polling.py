@@ -24,7 +24,7 @@ from services.ingest.vendor_settings import VENDORS_ALONE
 from services.ingest.vendors import VENDORS, Vendor
 from services.ingest.vendors.once import Once
 from services.ingest.vendors.vendor import Job, LimitedError
-from services.ingest.venues.venue import AnswerError
+from services.ingest.venues.terms import AnswerError
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from libs.common.runtime.clock import monotonic_ns, now_ns
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.telemetry import configure_logging
 from services.ingest import metrics
-from services.ingest.app import listed
+from services.ingest.catalogue import listed
 from services.ingest.entries import Entry, Kind
 from services.ingest.feed import Feed
 from services.ingest.intake import Taker
@@ -31,7 +31,8 @@ from services.ingest.rest import Rest
 from services.ingest.settings import Settings
 from services.ingest.timers import Timers
 from services.ingest.venues import VENUES
-from services.ingest.venues.venue import Instrument, Item, Plan, Rejected, Session, Stream, Venue
+from services.ingest.venues.terms import Instrument, Item, Plan, Rejected, Stream
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.volumes import Index, Volumes
 
 log = logging.getLogger(__name__)

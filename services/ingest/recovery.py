@@ -14,7 +14,8 @@ from services.ingest.gaps import Gaps
 from services.ingest.recent import RecentTape
 from services.ingest.rest import Rest, RestError
 from services.ingest.tape import HELD, Position, Tape
-from services.ingest.venues.venue import AnswerError, Instrument, Stream, Venue
+from services.ingest.venues.terms import AnswerError, Instrument, Stream, TradeIds
+from services.ingest.venues.venue import Venue
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,12 @@ class _Market:
         self.fresh = True  # a connection began: its first trade proves whether something is missing
 
 
+def _tape(venue: Venue, held: int) -> Tape | RecentTape:
+    if venue.trade_ids is TradeIds.UNORDERED:
+        return RecentTape(limit=held)
+    return Tape(venue.trade_order, consecutive=venue.trade_ids is TradeIds.CONSECUTIVE, limit=held)
+
+
 class Recovery:
     """All trades of one venue pass here, from every connection."""
 
@@ -60,8 +67,6 @@ class Recovery:
         *,
         origin: Origin = Origin.LIVE,
         limits: Limits | None = None,
-        consecutive: bool = True,
-        ordered: bool = True,
         unfilled: Callable[[str, int, int], None] | None = None,
     ) -> None:
         """Take the collaborators.
@@ -74,8 +79,6 @@ class Recovery:
             gaps: takes the holes.
             origin: for the events.
             limits: how far a backfill goes.
-            consecutive: a jump of the ids proves a loss.
-            ordered: the ids have an order at all.
             unfilled: hears of each hole that stays: symbol, from_ns, to_ns.
         """
         self._venue = venue
@@ -89,7 +92,7 @@ class Recovery:
         self._markets = {
             symbol: _Market(
                 instrument,
-                Tape(venue.trade_order, consecutive=consecutive, limit=held) if ordered else RecentTape(limit=held),
+                _tape(venue, held),
             )
             for symbol, instrument in instruments.items()
         }

@@ -10,7 +10,7 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.errors import DependencyDown
 from services.ingest import metrics
 from services.ingest.publisher import Sink
-from services.ingest.venues.venue import Rejected
+from services.ingest.venues.terms import Rejected
 from services.ingest.venues.wire import PAYLOAD_LIMIT
 
 PER_SECOND: Final = 20

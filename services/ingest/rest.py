@@ -10,7 +10,7 @@ import httpx
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s
 from services.ingest import metrics
-from services.ingest.venues.venue import Request
+from services.ingest.venues.terms import Request
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Rest:
         self._budget = Budget(weight_per_minute)
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._backoff = backoff
-        self._calls: dict[str, asyncio.Task[bytes]] = {}
+        self._calls: dict[tuple[str, bytes | None], asyncio.Task[bytes]] = {}
         self._paused_until = 0.0
 
     async def fetch(self, request: Request) -> bytes:
@@ -76,11 +76,12 @@ class Rest:
         Raises:
             RestError: the venue refused, or did not answer in all tries.
         """
-        call = self._calls.get(request.url)
+        key = (request.url, request.body)
+        call = self._calls.get(key)
         if call is None:
             call = asyncio.create_task(self._call(request), name=f"rest {request.url}")
-            self._calls[request.url] = call
-            call.add_done_callback(lambda done: self._done(request.url, done))
+            self._calls[key] = call
+            call.add_done_callback(lambda done: self._done(key, done))
         else:
             metrics.REST_SHARED.labels(self._venue).inc()
         return await asyncio.shield(call)  # one who asked may go, the others still want the answer
@@ -92,8 +93,8 @@ class Rest:
             call.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
 
-    def _done(self, url: str, call: asyncio.Task[bytes]) -> None:
-        self._calls.pop(url, None)
+    def _done(self, key: tuple[str, bytes | None], call: asyncio.Task[bytes]) -> None:
+        self._calls.pop(key, None)
         if not call.cancelled():
             call.exception()  # nobody may be left to hear it
 
@@ -126,10 +127,17 @@ class Rest:
             await asyncio.sleep(pause)
 
     async def _send(self, request: Request) -> tuple[str, bytes]:
+        headers = [(header.name, header.value) for header in request.headers]
+        if request.body is not None:
+            headers.append(("Content-Type", "application/json"))
         with metrics.REST_IN_FLIGHT.labels(self._venue).track_inprogress():
             try:
-                answer = await self._client.get(
-                    request.url, headers=[(header.name, header.value) for header in request.headers], timeout=_TIMEOUT
+                answer = await self._client.request(
+                    "GET" if request.body is None else "POST",
+                    request.url,
+                    headers=headers,
+                    content=request.body,
+                    timeout=_TIMEOUT,
                 )
             except httpx.TimeoutException as e:
                 return "timeout", repr(e).encode()

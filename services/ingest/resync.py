@@ -10,7 +10,8 @@ from services.ingest import metrics
 from services.ingest.pace import Pace
 from services.ingest.rest import Rest, RestError
 from services.ingest.timers import Timers
-from services.ingest.venues.venue import Instrument, Resubscribe, SnapshotWanted, Venue
+from services.ingest.venues.terms import Instrument, Resubscribe, SnapshotWanted
+from services.ingest.venues.venue import Venue
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from libs.common.events import Origin
 from libs.common.events.symbols import SymbolError, parse
 from services.ingest.vendor_settings import VENDORS_ALONE, VendorSettings
 from services.ingest.venues import KEYED, VENUES
-from services.ingest.venues.venue import Stream
+from services.ingest.venues.terms import Stream
 
 
 class Settings(VendorSettings, env_prefix="CSX_INGEST_"):

@@ -15,7 +15,7 @@ from libs.common.events import (
     OpenInterest,
     Trade,
 )
-from services.ingest.venues.venue import Stream
+from services.ingest.venues.terms import Stream
 
 STREAM_OF: Final[dict[type[MarketEvent], Stream]] = {
     Trade: Stream.TRADES,

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from libs.common.events import Gap, MarketEvent, Side, Trade
 from services.ingest.recordings import FrameKind
-from services.ingest.venues.venue import Checks, Item, Rejected
+from services.ingest.venues.terms import Checks, Item, Rejected
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Final
 
 from libs.common.runtime.clock import monotonic_s
-from services.ingest.venues.venue import Heartbeat, Stream
+from services.ingest.venues.terms import Heartbeat, Stream
 
 _PROMPT: Final = frozenset({Stream.TRADES, Stream.BOOKS})
 """Streams that speak within moments on any market; liquidations and funding may be silent for long."""

@@ -11,10 +11,12 @@ from libs.common.events import (
     Candle,
     Delivery,
     Event,
+    FeedQuality,
     FundingRate,
     Gap,
     LayerReading,
     Liquidation,
+    Listing,
     MarkPrice,
     Metric,
     OpenInterest,
@@ -81,6 +83,11 @@ OPEN_INTEREST: Final = _market("market.open-interest.v1", OpenInterest, retentio
 GAPS: Final = _market("market.gaps.v1", Gap, retention_ms=30 * _DAY_MS)
 METRICS: Final = _market("market.metrics.v1", Metric, retention_ms=7 * _DAY_MS)
 
+INSTRUMENTS: Final = Topic(
+    name="market.instruments.v1", carries=(Listing,), partitions=MARKET_PARTITIONS, retention_ms=None, compact=True
+)
+"""What venues list; partitioned as the markets are, but no part of what the engine folds."""
+
 MARKET: Final = (TRADES, BOOKS, LIQUIDATIONS, CANDLES, FUNDING, OPEN_INTEREST, GAPS, METRICS)
 
 READINGS: Final = Topic(
@@ -98,6 +105,7 @@ STATE: Final = Topic(
     large=True,
 )
 JOURNAL: Final = Topic(name="signals.journal.v1", carries=(), partitions=MARKET_PARTITIONS, retention_ms=7 * _DAY_MS)
+QUALITY: Final = Topic(name="ingest.quality.v1", carries=(FeedQuality,), partitions=1, retention_ms=7 * _DAY_MS)
 POSITIONS: Final = Topic(name="ingest.positions.v1", carries=(), partitions=1, retention_ms=None, compact=True)
 RULES: Final = Topic(name="alerts.rules.v1", carries=(AlertRule,), partitions=3, retention_ms=None, compact=True)
 DELIVERIES: Final = Topic(name="alerts.deliveries.v1", carries=(Delivery,), partitions=3, retention_ms=30 * _DAY_MS)
@@ -114,6 +122,8 @@ GATEWAY_REJECTS: Final = _rejects("gateway")
 
 TOPICS: Final = (
     *MARKET,
+    INSTRUMENTS,
+    QUALITY,
     READINGS,
     SIGNALS,
     VERDICTS,
@@ -146,17 +156,22 @@ def key_of(event: Event) -> bytes:
     """
     match event:
         case Candle():
-            return f"{event.symbol}|{event.venue}|{event.timeframe}|{event.open_ns}|{event.source}".encode()
+            key = f"{event.symbol}|{event.venue}|{event.timeframe}|{event.open_ns}|{event.source}"
+        case Listing():
+            key = f"{event.symbol}|{event.venue}"
+        case FeedQuality():
+            key = event.venue
         case LayerReading():
-            return f"{event.symbol}|{event.venue}|{event.layer}|{event.timeframe or ''}".encode()
+            key = f"{event.symbol}|{event.venue}|{event.layer}|{event.timeframe or ''}"
         case AlertRule():
-            return event.rule_id.encode()
+            key = event.rule_id
         case Delivery():
-            return event.alert_id.encode()
+            key = event.alert_id
         case Reject():
-            return event.origin_of.encode()
+            key = event.origin_of
         case _:
-            return str(getattr(event, "symbol", "")).encode()
+            key = str(getattr(event, "symbol", ""))
+    return key.encode()
 
 
 def partition_key(key: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from libs.common.events.alerts import Alert, AlertEvent, AlertRule, Delivery, Reject
+from libs.common.events.feeds import FeedEvent, FeedQuality, Grade, Listing, ListingStatus, StreamQuality
 from libs.common.events.market import (
     BookDelta,
     BookSnapshot,
@@ -47,7 +48,7 @@ from libs.common.events.words import (
     Timeframe,
 )
 
-Event: TypeAlias = MarketEvent | SignalEvent | AlertEvent | Reject
+Event: TypeAlias = MarketEvent | FeedEvent | SignalEvent | AlertEvent | Reject
 """Anything that may stand on a topic or a line of NDJSON."""
 
 __all__ = [
@@ -70,12 +71,17 @@ __all__ = [
     "Direction",
     "Event",
     "Fact",
+    "FeedEvent",
+    "FeedQuality",
     "FundingRate",
     "Gap",
+    "Grade",
     "Label",
     "LayerReading",
     "Level",
     "Liquidation",
+    "Listing",
+    "ListingStatus",
     "MarkPrice",
     "MarketEvent",
     "Metric",
@@ -90,6 +96,7 @@ __all__ = [
     "Signal",
     "SignalEvent",
     "Source",
+    "StreamQuality",
     "Target",
     "Timeframe",
     "Trade",

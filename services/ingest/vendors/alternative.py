@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from libs.common.events import Metric, Origin
 from libs.common.events.catalogue import MARKET_WIDE
 from services.ingest.vendors.vendor import Job, Vendor, decoded, moment_ns
-from services.ingest.venues.venue import AnswerError, Request
+from services.ingest.venues.terms import AnswerError, Request
 
 DAYS: Final = 7
 

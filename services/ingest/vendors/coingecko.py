@@ -10,7 +10,7 @@ from msgspec import Struct
 from libs.common.events import Metric, Origin
 from services.ingest.vendors.coingecko_ids import IDS
 from services.ingest.vendors.vendor import LEFT_OUT, Amount, Job, Vendor, by_coin, decoded
-from services.ingest.venues.venue import Request
+from services.ingest.venues.terms import Request
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ZERO: Final = "the vendor says 0, by which it means unknown"

@@ -24,7 +24,7 @@ from services.ingest.vendors.coinglass_rows import (
     Whale,
 )
 from services.ingest.vendors.vendor import Job, LimitedError, Vendor, by_coin, decoded, moment_ns
-from services.ingest.venues.venue import AnswerError, Request
+from services.ingest.venues.terms import AnswerError, Request
 
 EXCHANGES: Final = "Binance,OKX,Bybit"
 """What liquidations and taker volume add up."""

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 
 from libs.common.events import Metric, Origin
 from services.ingest.vendors.vendor import LEFT_OUT, Amount, Job, Vendor, by_coin, decoded, moment_ns
-from services.ingest.venues.venue import Request
+from services.ingest.venues.terms import Request
 
 _PERCENT: Final = 100.0
 Points = Annotated[float, Meta(ge=0, le=100)]

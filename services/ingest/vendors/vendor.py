@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from libs.common.events import Metric, Origin
 from libs.common.events.catalogue import METRICS
 from libs.common.events.symbols import parse
-from services.ingest.venues.venue import AnswerError, Request
+from services.ingest.venues.terms import AnswerError, Request
 
 Number = Annotated[float, Meta(ge=-1e18, le=1e18)]
 """Any finite number; decoded leniently, a numeric string is one too. The bounds refuse NaN and infinity."""

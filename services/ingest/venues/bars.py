@@ -1,7 +1,7 @@
 """When a candle of a REST answer opened, and when it was last true. Pure."""
 
 from libs.common.events import Timeframe
-from services.ingest.venues.venue import AnswerError
+from services.ingest.venues.terms import AnswerError
 from services.ingest.venues.wire import nanos
 
 

@@ -20,7 +20,8 @@ from services.ingest.venues.binance_wire import (
     decode_trades,
     stamp_ns,
 )
-from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, Venue
+from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream
+from services.ingest.venues.venue import Venue
 from services.ingest.venues.wire import UNREADABLE, base_size
 
 STREAMS_PER_CONNECTION: Final = 200

@@ -5,11 +5,29 @@ from typing import Final
 
 from msgspec import Raw, Struct, convert, field, json
 
+from libs.common.events import ListingStatus
 from libs.common.events.symbols import Symbol, future, perpetual
-from services.ingest.venues.venue import Instrument
+from services.ingest.venues.terms import Instrument
 from services.ingest.venues.wire import Millis, Price, positive
 
 _DATED: Final = frozenset({"CURRENT_QUARTER", "NEXT_QUARTER", "CURRENT_MONTH", "NEXT_MONTH"})
+
+
+STATUS: Final = {
+    "TRADING": ListingStatus.LIVE,
+    "PENDING_TRADING": ListingStatus.ANNOUNCED,
+    "PRE_TRADING": ListingStatus.ANNOUNCED,
+    "HALT": ListingStatus.HALTED,
+    "BREAK": ListingStatus.HALTED,
+    "END_OF_DAY": ListingStatus.HALTED,
+    "PRE_SETTLE": ListingStatus.CLOSING,
+    "SETTLING": ListingStatus.CLOSING,
+    "PRE_DELIVERING": ListingStatus.CLOSING,
+    "DELIVERING": ListingStatus.CLOSING,
+    "CLOSE": ListingStatus.DELISTED,
+    "DELIVERED": ListingStatus.DELISTED,
+}
+"""Its word, or COIN-M's, to ours."""
 
 
 class _Filter(Struct):
@@ -58,7 +76,7 @@ def described(listing: Listing, kind: Symbol, *, face: float | None = None) -> I
         lot=positive(steps.get("LOT_SIZE", "")),
         contract_size=1.0 if face is None else face,
         inverse=face is not None,
-        live=(listing.status or listing.contract_status) == "TRADING",
+        status=STATUS.get(listing.status or listing.contract_status, ListingStatus.HALTED),
     )
 
 

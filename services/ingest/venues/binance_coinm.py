@@ -7,7 +7,8 @@ from libs.common.events import Origin
 from services.ingest.venues.binance import FUTURES_CANDLES, Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, contract, described
 from services.ingest.venues.binance_futures_stream import USD_MARGINED, FuturesSession
-from services.ingest.venues.venue import Instrument, Plan, Session, Stream
+from services.ingest.venues.terms import Instrument, Plan, Stream
+from services.ingest.venues.venue import Session
 
 
 class BinanceCoinm(Binance):

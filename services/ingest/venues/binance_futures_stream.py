@@ -8,7 +8,7 @@ from msgspec import Raw
 from libs.common.events import FundingRate, Liquidation, MarkPrice, Origin, PositionSide
 from services.ingest.venues import binance_wire as wire
 from services.ingest.venues.binance_stream import BinanceSession, TradeChannel
-from services.ingest.venues.venue import Instrument, Item, Plan
+from services.ingest.venues.terms import Instrument, Item, Plan
 from services.ingest.venues.wire import base_size, nanos, rate, rejected
 
 USD_MARGINED: Final = 1

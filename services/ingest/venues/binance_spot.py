@@ -8,7 +8,8 @@ from libs.common.events.symbols import spot
 from services.ingest.venues.binance import Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, described
 from services.ingest.venues.binance_spot_stream import SpotSession
-from services.ingest.venues.venue import Instrument, Plan, Session, Stream
+from services.ingest.venues.terms import Instrument, Plan, Stream
+from services.ingest.venues.venue import Session
 
 _STREAMS: Final = frozenset({Stream.TRADES, Stream.BOOKS})
 

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from services.ingest.venues import binance_wire as wire
 from services.ingest.venues.binance_stream import BinanceSession
-from services.ingest.venues.venue import Item, Rotate
+from services.ingest.venues.terms import Item, Rotate
 
 
 class SpotSession(BinanceSession):

@@ -10,7 +10,8 @@ from libs.common.events import BookSnapshot, Level, Origin, Side, Trade
 from services.ingest.venues import binance_wire as wire
 from services.ingest.venues.books import Book, Change
 from services.ingest.venues.rest_book import RestBook
-from services.ingest.venues.venue import Acknowledged, Checks, Instrument, Item, Plan, Session, SnapshotWanted
+from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, SnapshotWanted
+from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import FRAME_LIMIT, UNREADABLE, base_size, nanos, rejected, unreadable
 
 DEPTH: Final = 10_000

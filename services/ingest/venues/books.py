@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from libs.common.events import SECOND_NS, BookDelta, BookSnapshot, Gap, Level, Origin
 from services.ingest.venues.ladder import Ladder
-from services.ingest.venues.venue import Checks, Item, Reconnect, Resubscribe, SnapshotWanted, Stream
+from services.ingest.venues.terms import Checks, Item, Reconnect, Resubscribe, SnapshotWanted, Stream
 
 ASK_AGAIN_NS: Final = 30 * SECOND_NS
 """An unanswered request for a snapshot is repeated after this long; 20 in ten minutes is what venues allow."""

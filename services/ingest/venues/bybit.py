@@ -7,14 +7,15 @@ from urllib.parse import quote
 
 from msgspec import Raw, Struct, field, json
 
-from libs.common.events import SECOND_NS, Candle, Origin, Side, Source, Timeframe, Trade
+from libs.common.events import SECOND_NS, Candle, ListingStatus, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
 from services.ingest.venues import bybit_requests as requests
 from services.ingest.venues import bybit_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.bybit_stream import BybitSession, category_of
 from services.ingest.venues.bybit_wire import CATEGORIES, INVERSE, SPOT, VENUE, category_and_name
-from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Session, Stream, Venue
+from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos, positive
 
 WS_URL: Final = "wss://stream.bybit.com"
@@ -41,6 +42,7 @@ class Bybit(Venue):
     """The venue; one instance a configuration."""
 
     name = VENUE
+    trade_ids = TradeIds.UNORDERED
     heartbeat = Heartbeat(ping=requests.PING, idle_s=20, dead_s=30, busy_too=True)
     bans: Mapping[int, float] = {403: 600.0}
 
@@ -197,6 +199,14 @@ class Bybit(Venue):
         )
 
 
+STATUS: Final = {
+    "Trading": ListingStatus.LIVE,
+    "PreLaunch": ListingStatus.ANNOUNCED,
+    "Delivering": ListingStatus.CLOSING,
+    "Closed": ListingStatus.DELISTED,
+}
+
+
 class _Result(Struct):
     category: str = ""
     rows: list[Raw] = field(name="list", default_factory=list)
@@ -262,7 +272,7 @@ def _instrument(category: str, listing: _Listing) -> Instrument | None:
         tick=listing.price.tick,
         lot=positive(listing.lot.precision if category == SPOT else listing.lot.step),
         inverse=kind.inverse,
-        live=listing.status == "Trading",
+        status=STATUS.get(listing.status, ListingStatus.HALTED),
     )
 
 

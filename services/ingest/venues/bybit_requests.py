@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import json
 
 from services.ingest.venues.bybit_wire import SPOT, category_and_name
-from services.ingest.venues.venue import Instrument, Stream
+from services.ingest.venues.terms import Instrument, Stream
 
 DEPTH: Final = 200
 ARGS_PER_REQUEST: Final = 10

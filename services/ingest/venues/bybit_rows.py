@@ -8,7 +8,7 @@ from msgspec import Raw, structs
 from libs.common.events import FundingRate, Liquidation, MarkPrice, OpenInterest, Origin, PositionSide, Side, Trade
 from services.ingest.venues import bybit_wire as wire
 from services.ingest.venues.bybit_wire import INVERSE, LINEAR, SPOT, VENUE
-from services.ingest.venues.venue import Checks, Instrument, Item
+from services.ingest.venues.terms import Checks, Instrument, Item
 from services.ingest.venues.wire import (
     UNREADABLE,
     Stamp,

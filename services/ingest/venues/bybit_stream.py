@@ -13,16 +13,8 @@ from services.ingest.venues.books import Book
 from services.ingest.venues.bybit_rows import Rows
 from services.ingest.venues.bybit_wire import CATEGORIES, SPOT, VENUE
 from services.ingest.venues.socket_book import Message, SocketBook
-from services.ingest.venues.venue import (
-    Acknowledged,
-    Checks,
-    Instrument,
-    Item,
-    Plan,
-    Reply,
-    Resubscribe,
-    Session,
-)
+from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, Reply, Resubscribe
+from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import (
     FRAME_LIMIT,
     UNREADABLE,

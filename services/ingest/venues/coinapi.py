@@ -19,7 +19,7 @@ from services.ingest.venues import coinapi_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.coinapi_stream import BOOKS, CoinapiSession, fact
 from services.ingest.venues.coinapi_wire import VENUE
-from services.ingest.venues.venue import (
+from services.ingest.venues.terms import (
     AnswerError,
     Checks,
     Header,
@@ -27,10 +27,10 @@ from services.ingest.venues.venue import (
     Instrument,
     Plan,
     Request,
-    Session,
     Stream,
-    Venue,
+    TradeIds,
 )
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import MILLISECOND_NS, UNREADABLE
 
 WS_URL: Final = "wss://ws.coinapi.io"
@@ -59,6 +59,7 @@ class Coinapi(Venue):
     """The vendor and one exchange behind it; one instance a configuration."""
 
     name = VENUE
+    trade_ids = TradeIds.UNORDERED
     heartbeat = Heartbeat(ping=None, idle_s=10, dead_s=10)
 
     def __init__(

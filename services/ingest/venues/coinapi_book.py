@@ -10,7 +10,7 @@ from typing import Final
 
 from libs.common.events import SECOND_NS, Gap, Level
 from services.ingest.venues.books import Book, Change, State
-from services.ingest.venues.venue import Item
+from services.ingest.venues.terms import Item
 
 SNAPSHOT_WITHIN_NS: Final = 30 * SECOND_NS
 """Changes without a snapshot for this long: the vendor forgot it."""

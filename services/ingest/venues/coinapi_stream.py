@@ -10,7 +10,7 @@ from services.ingest.venues import coinapi_wire as wire
 from services.ingest.venues.books import Book, Change
 from services.ingest.venues.coinapi_book import CountedBook, Step, step
 from services.ingest.venues.coinapi_wire import VENUE
-from services.ingest.venues.venue import (
+from services.ingest.venues.terms import (
     Acknowledged,
     Checks,
     Heard,
@@ -20,9 +20,9 @@ from services.ingest.venues.venue import (
     Reconnect,
     Rejected,
     Rotate,
-    Session,
     Stream,
 )
+from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import FRAME_LIMIT, UNREADABLE, base_size, rejected, unreadable
 
 DEPTH: Final = 10_000

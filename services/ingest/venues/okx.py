@@ -7,14 +7,15 @@ from urllib.parse import quote
 
 from msgspec import Raw, Struct, field, json
 
-from libs.common.events import Candle, Origin, Side, Source, Timeframe, Trade
+from libs.common.events import Candle, ListingStatus, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import Kind, Symbol, SymbolError, future, perpetual, spot
 from services.ingest.venues import okx_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.okx_requests import INSTRUMENT_TYPES, subscriptions
 from services.ingest.venues.okx_stream import OkxSession
 from services.ingest.venues.okx_wire import VENUE
-from services.ingest.venues.venue import AnswerError, Heartbeat, Instrument, Plan, Request, Session, Stream, Venue
+from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
+from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos, positive
 
 WS_URL: Final = "wss://ws.okx.com"
@@ -39,6 +40,7 @@ class Okx(Venue):
     """The venue; one instance a configuration."""
 
     name = VENUE
+    trade_ids = TradeIds.RISING
     heartbeat = Heartbeat(ping=b"ping", idle_s=15, dead_s=25)
 
     def __init__(
@@ -176,6 +178,17 @@ class _Answer(Struct):
     data: list[Raw] = field(default_factory=list)
 
 
+STATUS: Final = {
+    "live": ListingStatus.LIVE,
+    "suspend": ListingStatus.HALTED,
+    "rebase": ListingStatus.HALTED,
+    "post_only": ListingStatus.HALTED,
+    "preopen": ListingStatus.ANNOUNCED,
+    "settling": ListingStatus.CLOSING,
+    "expired": ListingStatus.DELISTED,
+}
+
+
 class _Listing(Struct):
     kind: str = field(name="instType")
     native: str = field(name="instId")
@@ -234,7 +247,7 @@ def _instrument(listing: _Listing) -> Instrument | None:
         lot=listing.lot if inverse else listing.lot * face,
         contract_size=face,
         inverse=inverse,
-        live=listing.state == "live",
+        status=STATUS.get(listing.state, ListingStatus.HALTED),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import json
 
 from libs.common.events.symbols import Kind
-from services.ingest.venues.venue import Instrument, Stream
+from services.ingest.venues.terms import Instrument, Stream
 
 ARGS_PER_REQUEST: Final = 40
 """Keeps a subscribe frame below 4 KiB."""

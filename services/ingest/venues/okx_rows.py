@@ -18,7 +18,7 @@ from libs.common.events import (
 )
 from services.ingest.venues import okx_wire as wire
 from services.ingest.venues.okx_wire import VENUE
-from services.ingest.venues.venue import Instrument, Item, Stream
+from services.ingest.venues.terms import Instrument, Item, Stream
 from services.ingest.venues.wire import (
     UNREADABLE,
     Stamp,

@@ -13,17 +13,8 @@ from services.ingest.venues.okx_requests import fresh_book
 from services.ingest.venues.okx_rows import Rows
 from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.socket_book import Message, SocketBook
-from services.ingest.venues.venue import (
-    Acknowledged,
-    Checks,
-    Instrument,
-    Item,
-    Plan,
-    Reply,
-    Resubscribe,
-    Rotate,
-    Session,
-)
+from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, Reply, Resubscribe, Rotate
+from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import (
     FRAME_LIMIT,
     UNREADABLE,

@@ -10,7 +10,7 @@ from typing import Final
 
 from libs.common.events import Level
 from services.ingest.venues.books import Book, Change, State
-from services.ingest.venues.venue import Item
+from services.ingest.venues.terms import Item
 
 BUFFER_LIMIT: Final = 2_000
 """Changes kept while a snapshot is awaited; about two minutes of the busiest stream."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from libs.common.events import Level
 from services.ingest.venues.books import Book, Change, State
 from services.ingest.venues.ladder import Ladder
-from services.ingest.venues.venue import Item
+from services.ingest.venues.terms import Item
 
 CHECKSUM_DEPTH: Final = 25
 

@@ -6,165 +6,19 @@ frames it was given, in order: live, recorded and fuzzed input go through the sa
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum, unique
-from typing import TypeAlias
 
-from msgspec import Struct
-
-from libs.common.events import BookSnapshot, Candle, MarketEvent, Origin, Timeframe, Trade
-from libs.common.events.symbols import Symbol
-
-
-@unique
-class Stream(StrEnum):
-    """What one can listen to; also the `stream` of a Gap."""
-
-    TRADES = "trades"
-    BOOKS = "books"
-    LIQUIDATIONS = "liquidations"
-    FUNDING = "funding"
-
-
-class Instrument(Struct, frozen=True, kw_only=True):
-    """One tradable thing, as the venue's catalogue describes it."""
-
-    symbol: str
-    """Canonical."""
-    native: str
-    """The venue's own name."""
-    kind: Symbol
-    tick: float
-    """Price step, quote currency."""
-    lot: float
-    """Size step, base units (inverse contracts: contracts)."""
-    contract_size: float = 1.0
-    """What one unit of the venue's size is worth: base units, or quote currency when `inverse`. 1 on spot."""
-    inverse: bool = False
-    live: bool = True
-
-
-class Rejected(Struct, frozen=True, kw_only=True):
-    """A frame, or a part of one, that could not be read; it is counted and parked, and the session goes on."""
-
-    reason: str
-    """One word for counting: `decode`, `unknown_channel`, `oversize`, `value`, `unknown_instrument`, `error_frame`,
-    `unverifiable`, `unexpected`."""
-    detail: str
-    payload: bytes
-    """The first 4 KiB of the frame."""
-
-
-class SnapshotWanted(Struct, frozen=True, kw_only=True):
-    """The session needs a book snapshot by REST before it can go on with `symbol`."""
-
-    symbol: str
-    cause: str
-
-
-class Resubscribe(Struct, frozen=True, kw_only=True):
-    """The session needs `frames` sent to get a fresh book of `symbol` from the venue's socket."""
-
-    symbol: str
-    cause: str
-    frames: tuple[bytes, ...]
-
-
-class Reply(Struct, frozen=True, kw_only=True):
-    """Bytes the venue expects back now, such as a text pong."""
-
-    frame: bytes
-
-
-class Rotate(Struct, frozen=True, kw_only=True):
-    """The venue announced the end of this connection: open the next one first."""
-
-    cause: str
-
-
-class Reconnect(Struct, frozen=True, kw_only=True):
-    """What the session has lost comes again on a new connection only: this one is to end."""
-
-    cause: str
-
-
-class Heard(Struct, frozen=True, kw_only=True):
-    """The venue spoke of a stream, although in a way that makes no event: it is not silent."""
-
-    stream: Stream
-
-
-class Acknowledged(Struct, frozen=True, kw_only=True):
-    """The venue took a subscription; it proves nothing until the first datum."""
-
-    channel: str
-
-
-Item: TypeAlias = (
-    MarketEvent | Rejected | SnapshotWanted | Resubscribe | Reply | Rotate | Reconnect | Heard | Acknowledged
+from libs.common.events import BookSnapshot, Candle, OpenInterest, Origin, Timeframe, Trade
+from services.ingest.venues.terms import (
+    AnswerError,
+    Checks,
+    Heartbeat,
+    Instrument,
+    Item,
+    Plan,
+    Request,
+    Stream,
+    TradeIds,
 )
-"""What a frame may lead to."""
-
-
-class Header(Struct, frozen=True, kw_only=True):
-    """One HTTP header whose value is a secret, such as a key."""
-
-    name: str
-    value: str
-
-    def __repr__(self) -> str:
-        """The name alone: this may be logged."""
-        return f"Header(name={self.name!r}, value='***')"
-
-
-class Plan(Struct, frozen=True, kw_only=True):
-    """One connection to make."""
-
-    url: str
-    symbols: tuple[str, ...]
-    streams: tuple[Stream, ...]
-    headers: tuple[Header, ...] = ()
-    """Sent with the upgrade."""
-
-
-class Request(Struct, frozen=True, kw_only=True):
-    """One REST call; the shell sends it, the venue parses the body of the answer."""
-
-    url: str
-    weight: int = 1
-    """In the venue's own unit of its rate limit."""
-    headers: tuple[Header, ...] = ()
-
-
-class Heartbeat(Struct, frozen=True, kw_only=True):
-    """How a connection is kept alive and when it counts as dead."""
-
-    ping: bytes | None
-    """Text to send when idle; None where answering the venue's own ping frames is enough."""
-    idle_s: float
-    dead_s: float
-    busy_too: bool = False
-    """Ping every `idle_s`, also while data flows."""
-
-
-class Checks(Struct):
-    """What a session has verified so far; counts only grow."""
-
-    checksums_verified: int = 0
-    checksums_failed: int = 0
-    books_crossed: int = 0
-    sequence_gaps: int = 0
-    stale: int = 0
-    """Frames that were older than the state and rightly ignored."""
-    non_market: int = 0
-    """Legal executions that are no market trades, such as an insurance fund's; they are no `Trade`."""
-    unsided: int = 0
-    """Trades whose taker the venue does not know or only guesses; they are no `Trade`, whose side is a fact."""
-    ignored: int = 0
-    """Frames of channels that are known and not read on purpose, such as tickers."""
-
-
-class AnswerError(ValueError):
-    """The body of a REST answer that cannot be used: an error envelope or unreadable; the whole answer is lost."""
 
 
 class Session(ABC):
@@ -194,6 +48,7 @@ class Venue(ABC):
 
     name: str
     heartbeat: Heartbeat
+    trade_ids: TradeIds = TradeIds.CONSECUTIVE
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
 
@@ -213,6 +68,52 @@ class Venue(ABC):
         Raises:
             AnswerError: a body is an error envelope or unreadable; so do `candles` and `trades`.
         """
+
+    def turnover_requests(self) -> Sequence[Request]:
+        """Return the REST calls that say how much of each instrument was traded in the last 24 hours; none by default.
+
+        Where the catalogue itself says it, these are its calls.
+        """
+        return ()
+
+    def turnover(self, bodies: Iterable[bytes], instruments: Mapping[str, Instrument]) -> dict[str, float]:
+        """Read the answers: quote currency traded in the last 24 hours, by the venue's own names.
+
+        What the venue does not say, or says unreadably, is absent.
+
+        Raises:
+            AnswerError: a body is an error envelope or unreadable.
+        """
+        _ = self, bodies, instruments
+        return {}
+
+    def clock_request(self) -> Request | None:
+        """Return the REST call for the venue's own time; None where it has none."""
+        return None
+
+    def clock_ns(self, body: bytes) -> int:
+        """Read the answer to `clock_request`: nanoseconds since the epoch.
+
+        Raises:
+            AnswerError: the body is an error envelope or unreadable.
+        """
+        raise AnswerError(f"{self.name} does not say its time: {body[:200]!r}")
+
+    def open_interest_request(self, instrument: Instrument) -> Request | None:
+        """Return the REST call for the open interest of `instrument`; None where a socket says it, or nobody does."""
+        _ = self, instrument
+        return None
+
+    def open_interest(
+        self, instrument: Instrument, body: bytes, received_ns: int, origin: Origin
+    ) -> OpenInterest | None:
+        """Read the answer to `open_interest_request`.
+
+        Raises:
+            AnswerError: the body is an error envelope or unreadable.
+        """
+        _ = self, instrument, body, received_ns, origin
+        return None
 
     @abstractmethod
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:

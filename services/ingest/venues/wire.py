@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta, ValidationError
 
 from libs.common.events import Origin
-from services.ingest.venues.venue import Instrument, Rejected
+from services.ingest.venues.terms import Instrument, Rejected
 
 FRAME_LIMIT: Final = 4 * 1024 * 1024
 """Bytes; the largest honest frame, a 1,000-level book, is below 100 KiB."""

@@ -29,7 +29,7 @@ from libs.common.events import (
 from libs.common.events.symbols import parse
 from libs.common.runtime.errors import DependencyDown
 from services.ingest.rest import Rest
-from services.ingest.venues.venue import (
+from services.ingest.venues.terms import (
     Acknowledged,
     AnswerError,
     Checks,
@@ -42,11 +42,10 @@ from services.ingest.venues.venue import (
     Request,
     Resubscribe,
     Rotate,
-    Session,
     SnapshotWanted,
     Stream,
-    Venue,
 )
+from services.ingest.venues.venue import Session, Venue
 
 SYMBOL = "BTC-USDT"
 

@@ -24,7 +24,7 @@ from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.timers import Timers
 from services.ingest.venues import Bybit
-from services.ingest.venues.venue import Instrument, Plan, Stream
+from services.ingest.venues.terms import Instrument, Plan, Stream
 
 AT = 1_786_310_819_680
 INSTRUMENTS = {
@@ -114,7 +114,7 @@ async def fed(exchange: Exchange, tiny) -> AsyncIterator[Any]:
     buffer, broker = Buffer(), tiny.Broker()
     gaps = Gaps("bybit", Origin.LIVE, buffer)
     limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits, ordered=False)
+    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits)
     parking = Parking("bybit", broker)
     intake = Intake("bybit", buffer, recovery, gaps, parking)
     timers = Timers(close_s=0.2, subscribe_spacing_s=0.01, resubscribe_spacing_s=0.01)

@@ -10,12 +10,12 @@ import pytest
 from libs.common.events import Gap, Origin, Side, Trade
 from libs.common.events.symbols import parse
 from libs.common.runtime.backoff import Backoff
-from services.ingest.app import PAGES, UNORDERED, listed
 from services.ingest.buffer import Buffer
+from services.ingest.catalogue import PAGES, listed
 from services.ingest.gaps import Gaps
 from services.ingest.recovery import Limits, Recovery
 from services.ingest.venues import Bybit
-from services.ingest.venues.venue import AnswerError, Instrument
+from services.ingest.venues.terms import AnswerError, Instrument
 
 SYMBOL = "BTC-USDT-PERP"
 START_MS = 1_786_310_819_680
@@ -56,7 +56,6 @@ class Desk:
             self.buffer,
             Gaps("bybit", Origin.LIVE, self.buffer),
             limits=QUICK,
-            ordered="bybit" not in UNORDERED,
             unfilled=lambda *hole: self.unfilled.append(hole),
         )
         self.out: list[Any] = []

@@ -30,7 +30,7 @@ from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings
 from services.ingest.timers import Timers
 from services.ingest.venues import Coinapi
-from services.ingest.venues.venue import Header, Instrument, Plan, Request, Stream
+from services.ingest.venues.terms import Header, Instrument, Plan, Request, Stream
 
 KEY = "S3CRET-0123"
 BTC = Instrument(symbol="BTC-USD", native="COINBASE_SPOT_BTC_USD", kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)
@@ -116,7 +116,7 @@ async def fed(vendor: Vendor, tiny) -> AsyncIterator[Any]:
     buffer, broker, by_symbol = Buffer(), tiny.Broker(), {BTC.symbol: BTC}
     gaps = Gaps("coinapi", Origin.LIVE, buffer)
     limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits, ordered=False)
+    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits)
     parking = Parking("coinapi", broker)
     intake = Intake("coinapi", buffer, recovery, gaps, parking)
     (plan,) = venue.plan([BTC], tuple(Stream))

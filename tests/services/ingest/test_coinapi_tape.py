@@ -12,7 +12,7 @@ from libs.common.events.symbols import spot
 from services.ingest.recent import RecentTape
 from services.ingest.venues import Coinapi
 from services.ingest.venues.coinapi_wire import moment, moment_ns
-from services.ingest.venues.venue import Instrument
+from services.ingest.venues.terms import Instrument
 
 VENUE = Coinapi()
 BTC = Instrument(symbol="BTC-USD", native="COINBASE_SPOT_BTC_USD", kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)

@@ -21,7 +21,7 @@ from services.ingest.publisher import Draining
 from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.timers import Timers
-from services.ingest.venues.venue import Heartbeat, Stream
+from services.ingest.venues.terms import Heartbeat, Stream, TradeIds
 
 SNAP = {"t": "snap", "seq": 1, "b": [[10, 1]]}
 
@@ -33,9 +33,10 @@ class Rig:
         heartbeat = options.pop("heartbeat", Heartbeat(ping=None, idle_s=60, dead_s=60))
         streams = options.pop("streams", (Stream.BOOKS, Stream.TRADES, Stream.LIQUIDATIONS))
         rotation = options.pop("rotation", Rotation())
-        consecutive = options.pop("consecutive", True)
+        trade_ids = options.pop("trade_ids", TradeIds.CONSECUTIVE)
         self.timers = Timers(**{"close_s": 0.2, "subscribe_spacing_s": 0.0, "snapshot_spacing_s": 0.01, **options})
         self.venue = tiny.Venue(server.url, heartbeat)
+        self.venue.trade_ids = trade_ids
         self.instruments = {tiny.SYMBOL: self.venue.instrument()}
         self.newest = 10**6
         self.asked: list[str] = []
@@ -52,7 +53,6 @@ class Rig:
             self.buffer,
             self.gaps,
             limits=Limits(grace_s=0.02),
-            consecutive=consecutive,
         )
         self.parking = Parking("tiny", self.broker)
         self.intake = Intake("tiny", self.buffer, self.recovery, self.gaps, self.parking)
@@ -257,7 +257,7 @@ async def test_book_that_rest_refuses_is_asked_for_again(rig_of, server, tiny) -
 
 
 async def test_trades_that_a_session_misses_are_fetched(rig_of, server, tiny) -> None:
-    rig = rig_of(consecutive=False)
+    rig = rig_of(trade_ids=TradeIds.RISING)
     rig.newest = 9
     await tiny.until(lambda: server.open)
     await server.send({"t": "trade", "id": 1}, {"t": "trade", "id": 4})  # ids of aggregates may jump

@@ -21,11 +21,13 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from libs.common.runtime.settings import load
-from services.ingest.app import Ingest, chosen, listed, main
+from services.ingest.app import main
+from services.ingest.catalogue import chosen, listed
+from services.ingest.following import Ingest
 from services.ingest.positions import last_published
 from services.ingest.publisher import Mark
 from services.ingest.settings import Settings
-from services.ingest.venues.venue import Stream
+from services.ingest.venues.terms import Stream
 
 QUICK = Backoff(initial_s=0.001, cap_s=0.002)
 

@@ -4,10 +4,11 @@ import math
 
 import pytest
 
+from libs.common.events import ListingStatus
 from libs.common.events.symbols import perpetual
 from services.ingest.names import NAMES, SPOT_QUOTES, NamedInstruments, binance_spot, binance_usdm, bybit, okx
 from services.ingest.normalize import RECORDED
-from services.ingest.venues.venue import Instrument
+from services.ingest.venues.terms import Instrument
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,9 @@ def test_the_catalogue_wins_over_names() -> None:
     with pytest.raises(KeyError):
         instruments["NOTHING"]
     assert instruments.get("NOTHING") is None
-    told = Instrument(symbol="X-USDT-PERP", native="XUSDT", kind=perpetual("X", "USDT"), tick=0.1, lot=1, live=False)
+    told = Instrument(
+        symbol="X-USDT-PERP", native="XUSDT", kind=perpetual("X", "USDT"), tick=0.1, lot=1, status=ListingStatus.HALTED
+    )
     instruments.learn({"XUSDT": told})
     assert instruments["XUSDT"] is told
     assert sorted(instruments) == ["BTCUSDT", "XUSDT"]

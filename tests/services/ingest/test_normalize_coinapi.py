@@ -14,7 +14,7 @@ from services.ingest.normalize import Normalizer
 from services.ingest.recordings import read
 from services.ingest.tally import Summary
 from services.ingest.venues import Coinapi
-from services.ingest.venues.venue import Instrument
+from services.ingest.venues.terms import Instrument
 
 BTC = Instrument(symbol="BTC-USD", native="COINBASE_SPOT_BTC_USD", kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)
 

@@ -26,7 +26,7 @@ from services.ingest.rest import Rest
 from services.ingest.settings import Settings
 from services.ingest.vendors import CoinGlass
 from services.ingest.vendors.vendor import Job, LimitedError, Vendor
-from services.ingest.venues.venue import AnswerError, Request
+from services.ingest.venues.terms import AnswerError, Request
 
 
 class Street:

@@ -10,7 +10,7 @@ from libs.common.runtime.backoff import Backoff
 from services.ingest.buffer import Buffer
 from services.ingest.publisher import Draining
 from services.ingest.rejects import Parking
-from services.ingest.venues.venue import Rejected
+from services.ingest.venues.terms import Rejected
 
 QUICK = Backoff(initial_s=0.001, cap_s=0.002)
 

@@ -7,8 +7,8 @@ import pytest
 
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s
-from services.ingest.rest import Budget, RestError
-from services.ingest.venues.venue import Request
+from services.ingest.rest import Budget, Rest, RestError
+from services.ingest.venues.terms import Request
 
 QUICK = Backoff(initial_s=0.001, cap_s=0.002)
 
@@ -131,3 +131,23 @@ def test_budget_spreads_the_weight_of_a_minute() -> None:
     now = 2.5
     assert budget.spend(200) == 0
     assert budget.spend(1) == pytest.approx(18.1)
+
+
+async def test_a_question_with_a_body_is_posted_and_shared_with_its_equal_only() -> None:
+    asked: list[tuple[str, bytes, str]] = []
+    gate = asyncio.Event()
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.content, request.headers["Content-Type"]))
+        await gate.wait()
+        return httpx.Response(200, content=b"to " + request.content)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+        rest = Rest("tiny", client)
+        calls = [
+            asyncio.create_task(rest.fetch(Request(url="http://rest/info", body=body))) for body in (b"1", b"2", b"1")
+        ]
+        await asyncio.sleep(0)
+        gate.set()
+        assert [await call for call in calls] == [b"to 1", b"to 2", b"to 1"]
+    assert asked == [("POST", b"1", "application/json"), ("POST", b"2", "application/json")]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.ingest.venues.venue import Heartbeat, Stream
+from services.ingest.venues.terms import Heartbeat, Stream
 from services.ingest.vigil import Vigil
 
 

@@ -10,7 +10,7 @@ from libs.common.events import Metric, Origin
 from services.ingest.vendors.coinglass import CoinGlass
 from services.ingest.vendors.coinglass_rows import INTERVALS, SERIES
 from services.ingest.vendors.vendor import Job, LimitedError
-from services.ingest.venues.venue import AnswerError
+from services.ingest.venues.terms import AnswerError
 
 BTC = ("BTC-USDT-PERP",)
 NOW_NS = 1_790_000_000 * 10**9

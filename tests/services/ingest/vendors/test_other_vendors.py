@@ -12,7 +12,7 @@ from libs.common.events.catalogue import METRICS
 from libs.common.events.symbols import SymbolError, parse
 from services.ingest.vendors import VENDORS, Alternative, CoinGecko, LunarCrush
 from services.ingest.vendors.coingecko_ids import IDS
-from services.ingest.venues.venue import AnswerError
+from services.ingest.venues.terms import AnswerError
 
 NOW_NS = 1_790_000_000 * 10**9
 SYMBOLS = ("BTC-USDT", "BTC-USDT-PERP", "PEPE-USDT-PERP")

@@ -18,7 +18,7 @@ from libs.common.events import (
     Trade,
 )
 from services.ingest.venues import BinanceCoinm
-from services.ingest.venues.venue import Plan, Rejected, Stream
+from services.ingest.venues.terms import Plan, Rejected, Stream
 
 LISTING = {
     "symbol": "BTCUSD_PERP",

@@ -9,7 +9,7 @@ import pytest
 from libs.common.events import BookSnapshot, Gap, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import spot
 from services.ingest.venues import VENUES, BinanceSpot
-from services.ingest.venues.venue import AnswerError, Instrument, Plan, Rejected, Rotate, SnapshotWanted, Stream
+from services.ingest.venues.terms import AnswerError, Instrument, Plan, Rejected, Rotate, SnapshotWanted, Stream
 
 BNB = Instrument(symbol="BNB-BTC", native="BNBBTC", kind=spot("BNB", "BTC"), tick=0.0001, lot=0.001)
 AGG_TRADE = {

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.events import Origin, Side, Source, Timeframe
 from services.ingest.venues import VENUES, BinanceUsdm
-from services.ingest.venues.venue import AnswerError, Stream
+from services.ingest.venues.terms import AnswerError, Stream
 
 LISTING = {
     "symbol": "BTCUSDT",

@@ -17,7 +17,7 @@ from libs.common.events import (
 )
 from libs.common.events.symbols import perpetual
 from services.ingest.venues import BinanceUsdm
-from services.ingest.venues.venue import Acknowledged, Instrument, Plan, Rejected, SnapshotWanted
+from services.ingest.venues.terms import Acknowledged, Instrument, Plan, Rejected, SnapshotWanted
 from services.ingest.venues.wire import FRAME_LIMIT, PAYLOAD_LIMIT
 
 SYMBOL = "BTC-USDT-PERP"

@@ -10,7 +10,7 @@ from libs.common.events.symbols import parse
 from services.ingest.recordings import FrameKind, read
 from services.ingest.venues import VENUES, Bybit
 from services.ingest.venues.bybit_requests import CHARACTERS_PER_CONNECTION
-from services.ingest.venues.venue import AnswerError, Instrument, Stream
+from services.ingest.venues.terms import AnswerError, Instrument, Stream
 
 LINEAR = {
     "symbol": "BTCUSDT",

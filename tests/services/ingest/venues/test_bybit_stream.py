@@ -22,7 +22,7 @@ from libs.common.events import (
 )
 from libs.common.events.symbols import perpetual, spot
 from services.ingest.venues import Bybit
-from services.ingest.venues.venue import Acknowledged, Instrument, Plan, Rejected, Reply, Resubscribe, Stream
+from services.ingest.venues.terms import Acknowledged, Instrument, Plan, Rejected, Reply, Resubscribe, Stream
 from services.ingest.venues.wire import FRAME_LIMIT
 
 

@@ -13,7 +13,7 @@ from libs.common.events.symbols import spot
 from services.ingest.names import coinapi
 from services.ingest.venues import VENUES, Coinapi
 from services.ingest.venues.coinapi_wire import moment, moment_ns
-from services.ingest.venues.venue import AnswerError, Header, Instrument, Stream
+from services.ingest.venues.terms import AnswerError, Header, Instrument, Stream
 
 SECOND = 1_000_000_000
 BTC = Instrument(

@@ -12,7 +12,7 @@ from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent, Origin
 from libs.common.events.symbols import perpetual, spot
 from services.ingest.venues import Coinapi
 from services.ingest.venues.coinapi_stream import CoinapiSession
-from services.ingest.venues.venue import Acknowledged, Heard, Instrument, Plan, Reconnect, Rejected, Rotate, Stream
+from services.ingest.venues.terms import Acknowledged, Heard, Instrument, Plan, Reconnect, Rejected, Rotate, Stream
 
 NATIVE = "COINBASE_SPOT_BTC_USD"
 BTC = Instrument(symbol="BTC-USD", native=NATIVE, kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)

@@ -11,7 +11,7 @@ from libs.common.bus.codec import decode, encode
 from libs.common.events import MarketEvent, Origin
 from libs.common.events.symbols import perpetual, spot
 from services.ingest.venues import VENUES
-from services.ingest.venues.venue import Instrument, Plan, Rejected
+from services.ingest.venues.terms import Instrument, Plan, Rejected
 
 INSTRUMENTS = {
     "okx": {

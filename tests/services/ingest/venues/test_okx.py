@@ -8,7 +8,7 @@ import pytest
 from libs.common.events import Origin, Side, Source, Timeframe
 from services.ingest.recordings import read
 from services.ingest.venues import VENUES, Okx
-from services.ingest.venues.venue import AnswerError, Plan, Stream
+from services.ingest.venues.terms import AnswerError, Plan, Stream
 
 SPOT = {
     "instType": "SPOT",

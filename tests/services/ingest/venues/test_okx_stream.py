@@ -19,16 +19,7 @@ from libs.common.events import (
 )
 from libs.common.events.symbols import future, perpetual, spot
 from services.ingest.venues import Okx
-from services.ingest.venues.venue import (
-    Acknowledged,
-    Instrument,
-    Plan,
-    Rejected,
-    Reply,
-    Resubscribe,
-    Rotate,
-    Stream,
-)
+from services.ingest.venues.terms import Acknowledged, Instrument, Plan, Rejected, Reply, Resubscribe, Rotate, Stream
 from services.ingest.venues.wire import FRAME_LIMIT, PAYLOAD_LIMIT
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.common.events import BookDelta, BookSnapshot, Gap, Origin
 from services.ingest.venues.books import ASK_AGAIN_NS, Book, Change
 from services.ingest.venues.rest_book import BUFFER_LIMIT, STALE_LIMIT, RestBook
-from services.ingest.venues.venue import Checks, SnapshotWanted
+from services.ingest.venues.terms import Checks, SnapshotWanted
 
 SYMBOL = "BTC-USDT-PERP"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from libs.common.events import BookDelta, BookSnapshot, Gap, Origin
 from services.ingest.venues.books import ASK_AGAIN_NS, Book
 from services.ingest.venues.socket_book import Message, SocketBook
-from services.ingest.venues.venue import Checks, Resubscribe
+from services.ingest.venues.terms import Checks, Resubscribe
 
 SYMBOL = "BTC-USDT"
 SECOND = 1_000_000_000
