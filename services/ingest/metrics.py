@@ -28,6 +28,9 @@ HELD: Final = Gauge("csx_ingest_held_trades", "Live trades that wait for a backf
 
 REST_CALLS: Final = Counter("csx_ingest_rest_calls_total", "REST calls, by outcome", (*_VENUE, "outcome"))
 REST_IN_FLIGHT: Final = Gauge("csx_ingest_rest_in_flight", "REST calls under way", _VENUE)
+REST_VENUE_WEIGHT: Final = Gauge(
+    "csx_ingest_rest_venue_weight", "Weight used in the venue's own window, as its last answer says", _VENUE
+)
 REST_SHARED: Final = Counter("csx_ingest_rest_shared_total", "REST calls answered by one already in flight", _VENUE)
 
 OFFERED: Final = Counter("csx_ingest_offered_total", "Events offered to the buffer", _STREAM)
@@ -45,6 +48,22 @@ LAST_EVENT: Final = Gauge(
 )
 UNKNOWN_SYMBOLS: Final = Gauge("csx_ingest_unknown_symbols", "Symbols asked for that the venue does not list", _VENUE)
 SYMBOLS: Final = Gauge("csx_ingest_symbols", "Symbols that are followed", _VENUE)
+FOLLOWING: Final = Counter(
+    "csx_ingest_following_changes_total", "Symbols that began, ceased, or read differently", (*_VENUE, "change")
+)
+INSTRUMENTS: Final = Gauge("csx_ingest_instruments", "Instruments of the catalogue, by status", (*_VENUE, "status"))
+CATALOGUE_AT: Final = Gauge(
+    "csx_ingest_catalogue_timestamp_seconds", "Our time of the newest catalogue; its age is now - this", _VENUE
+)
+CATALOGUE_FAILURES: Final = Counter(
+    "csx_ingest_catalogue_failures_total",
+    "Catalogues or turnovers that did not come (unanswered, turnover), were not believed (doubtful), or were not "
+    "published (broker)",
+    (*_VENUE, "reason"),
+)
+LEFT_OUT: Final = Gauge(
+    "csx_ingest_instruments_left_out", "Instruments without a canonical symbol of their own, by reason", (*_VENUE, "reason")
+)
 
 VENDOR_USABLE: Final = Gauge("csx_ingest_vendor_usable", "0 where a vendor is not asked, for want of a key", _VENUE)
 VENDOR_ANSWERS: Final = Counter(

@@ -52,10 +52,10 @@ class Listing(Struct, frozen=True, kw_only=True, tag_field="type", tag="listing"
     """The venue's own name."""
     kind: Kind
     status: ListingStatus
-    tick: float
-    """Price step, quote currency."""
-    lot: float
-    """Size step, base units (inverse contracts: contracts)."""
+    tick: float | None
+    """Price step, quote currency; absent where the venue does not say."""
+    lot: float | None
+    """Size step, base units (inverse contracts: contracts); absent where the venue does not say."""
     contract_size: float = 1.0
     """What one unit of the venue's size is worth: base units, or quote currency when `inverse`. 1 on spot."""
     inverse: bool = False
@@ -75,28 +75,36 @@ class StreamQuality(Struct, frozen=True, kw_only=True):
     """How well one kind of data of one venue was heard in the window of its `FeedQuality`."""
 
     stream: str
-    """`trades`, `books`, `liquidations`, `funding`."""
-    coverage: float
-    """Share of the followed symbols' time in which nothing was missing, 0 to 1."""
+    """A name of the ingest's streams: `trades`, `books`, `liquidations`, ..."""
+    coverage: float | None
+    """Share of the symbols' observed time of which nothing is missing by now, 0 to 1.
+
+    Absent before a first event, and where a state replaces the one before, so that there are no holes (funding).
+    """
     gap_s: float
-    """Seconds in gaps, summed over symbols; open ones count up to now."""
+    """Seconds in holes, summed over symbols, overlaps once, open ones up to now; also in those that were filled."""
+    missing_s: float
+    """Seconds of these that count against the coverage: of holes that are open, or were not filled."""
     open_gaps: int
     staleness_s: float | None
     """Seconds since the newest event; absent before the first one."""
     silent: tuple[str, ...] = ()
-    """Symbols that are quiet for longer than their own pace explains."""
+    """Symbols that are quiet for longer than their own pace explains, or never spoke."""
 
 
 class FeedQuality(Struct, frozen=True, kw_only=True, tag_field="type", tag="feed_quality"):
-    """How well one venue is heard, over the `window_s` seconds before `event_ns`."""
+    """How well one venue is heard, over the `window_s` seconds before `event_ns`; docs/semantics.md has the grades."""
 
     venue: str
     event_ns: int
     origin: Origin = Origin.LIVE
     grade: Grade
     causes: tuple[str, ...]
-    """What keeps the grade from being `a`, in words; empty when it is."""
+    """What keeps the grade from being `a`, in words, the worst first; empty when it is."""
+    stopped: bool = False
+    """It is the last one of its process, which ended in order."""
     window_s: float
+    """Never more than the process has lived."""
     streams: tuple[StreamQuality, ...]
     symbols: int
     """Followed."""
@@ -104,14 +112,25 @@ class FeedQuality(Struct, frozen=True, kw_only=True, tag_field="type", tag="feed
     """Open."""
     connections_wanted: int
     clock_offset_s: float | None
-    """The venue's clock minus ours, as far as a REST answer tells; absent where the venue does not say its time."""
+    """The venue's clock minus ours, in the quickest of a few round trips; absent with `clock_cause`."""
+    clock_bound_s: float | None
+    """By how much that may be wrong: half of the round trip."""
+    clock_cause: str | None
+    """Why there is no offset; absent where there is one."""
     bars_audited: int
-    """Closed candles of ours that were compared with the venue's."""
+    """Closed candles of ours that were compared with the venue's, since the process began."""
     bars_different: int
     rest_budget_used: float
-    """Share of the venue's REST budget of the last minute that was spent, 0 to 1."""
+    """Share of our REST budget that was spent in the last minute; above 1 after a call that ran into debt."""
+    rest_pace: float
+    """Share of the budget that calls may use now: below 1 while others spend the venue's limit from our address."""
+    rest_venue_weight: float | None
+    """Weight of the running minute as the venue counts it for our address; absent where it does not say."""
     rest_paused_s: float
-    """Seconds for which the venue told us not to call."""
+    """Seconds for which no call may be made yet, as the venue demanded."""
+    rest_in_flight: int
+    rest_waiting: int
+    """Calls that wait for their turn."""
 
 
 FeedEvent: TypeAlias = Listing | FeedQuality
