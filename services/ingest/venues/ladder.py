@@ -30,8 +30,8 @@ class Ladder:
         return self._prices[-1] if self._best_is_highest else self._prices[0]
 
     def replace(self, levels: Iterable[Level]) -> None:
-        """Forget everything and take `levels`, in any order."""
-        self._sizes = {price: size for price, size in levels if size > 0}
+        """Forget everything and take `levels`, in any order; of a price said twice, the last word counts."""
+        self._sizes = {price: size for price, size in dict(levels).items() if size > 0}
         self._prices = sorted(self._sizes)
 
     def apply(self, levels: Iterable[Level]) -> None:

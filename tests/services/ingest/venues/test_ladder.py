@@ -33,3 +33,9 @@ def test_any_changes_leave_what_a_sorted_dictionary_would_hold(bids, start, chan
         assert all(size == 0 for _, size in gone)
         oracle = dict(expected[:depth])
         assert len(ladder) == len(oracle)
+
+
+def test_last_word_on_a_price_counts_in_a_whole_side_too():
+    ladder = Ladder(best_is_highest=True)
+    ladder.replace([(9.0, 2.0), (8.0, 1.0), (9.0, 0.0), (8.0, 3.0)])
+    assert list(ladder) == [(8.0, 3.0)]
