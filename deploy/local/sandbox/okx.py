@@ -26,9 +26,10 @@ _ID: Final = re.compile(r"[A-Za-z0-9]{1,32}")
 _IDLE_S: Final = 30.0
 _KEEPALIVE_MS: Final = 60_000
 _OPERATIONS_PER_H: Final = 480
-_SWAP_ONLY: Final = {"funding-rate", "mark-price"}
+_INTEREST_MS: Final = 3_000
+_SWAP_ONLY: Final = {"funding-rate", "mark-price", "open-interest"}
 _CHANNELS: Final = {
-    "public": {"books", "trades", "tickers", "funding-rate", "mark-price", "liquidation-orders"},
+    "public": {"books", "trades", "tickers", "liquidation-orders", *_SWAP_ONLY},
     "business": {"trades-all", *(f"candle{bar}" for bar in rest.BARS)},
 }
 
@@ -195,6 +196,9 @@ class Okx(Exchange):
             mark = market.listing.price_text(market.mark)
             row = {"instType": "SWAP", "instId": native, "markPx": mark, "ts": str(ms)}
             self.publish(f"mark-price:{native}", {"channel": "mark-price", "instId": native}, [row])
+            if ms % _INTEREST_MS == 0:
+                arg = {"channel": "open-interest", "instId": native}
+                self.publish(f"open-interest:{native}", arg, [interest_row(market, ms)])
             if ms % 30_000 == 0:
                 arg = {"channel": "funding-rate", "instId": native}
                 self.publish(f"funding-rate:{native}", arg, [funding_row(market, ms)])
@@ -253,6 +257,15 @@ def funding_row(market: Market, ms: int) -> dict[str, str]:
         "settFundingRate": "0.0001",
         "ts": str(ms),
     }
+
+
+def interest_row(market: Market, ms: int) -> dict[str, str]:
+    """Return the open interest in contracts, coins and dollars; tethers count as dollars in the sandbox."""
+    row, contracts = market.listing, market.listing.size_text(market.open_lots)
+    coins = float(contracts) * float(row.contract_size)
+    worth = coins * market.mark * row.tick
+    kept = {"oi": contracts, "oiCcy": f"{coins:.8f}", "oiUsd": f"{worth:.8f}", "ts": str(ms)}
+    return {"instType": "SWAP", "instId": row.native, **kept}
 
 
 def liquidation_row(market: Shown, one: Liquidated) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Binance by REST, what spot and futures share: instruments and streams in, calls out; answers in, events out. Pure."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final, get_args
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from libs.common.events import SECOND_NS, Candle, Origin, Side, Source, Timeframe, Trade
 from libs.common.events.symbols import SymbolError
+from services.ingest.venues import binance_figures as figures
 from services.ingest.venues.bars import event_ns, opening_ns
 from services.ingest.venues.binance_catalogue import Listing, decode_catalogue, decode_listing
+from services.ingest.venues.binance_rules import Rules
 from services.ingest.venues.binance_stream import TradeChannel
 from services.ingest.venues.binance_wire import (
     PagedAggTrade,
@@ -28,35 +28,8 @@ STREAMS_PER_CONNECTION: Final = 200
 DEPTH_LIMIT: Final = 1_000
 TRADES_LIMIT: Final = 1_000
 SINGLE_TRADES_LIMIT: Final = 500
-FUTURES_CANDLES: Final = ((99, 1), (499, 2), (1_000, 5), (1_500, 10))
-"""Weights of candles by their number, on both kinds of futures."""
 _CLOSED_FOR_NS: Final = 5 * SECOND_NS
 """How long ago the newest bar must have ended to count as closed: our clock is not the venue's."""
-
-
-class Rules(Struct, frozen=True, kw_only=True):
-    """In what the venues of Binance differ by REST."""
-
-    ws_url: str
-    """Scheme and host, and the path before `/stream` where there is one."""
-    rest_url: str
-    api: str
-    """Path of all calls."""
-    listing_weight: int = 1
-    """Of `exchangeInfo`."""
-    depth_weight: int
-    """Of 1,000 levels."""
-    candle_weights: tuple[tuple[int, int], ...]
-    """(rows at most, weight), ascending; the last one is the limit."""
-    page_weight: int
-    """Of `aggTrades`."""
-    single_weight: int
-    """Of `historicalTrades`."""
-    volume: int = 5
-    """Column of a candle's volume in base units, or in contracts of one base unit."""
-    taker_volume: int = 9
-    micros: bool = False
-    """Whether times may come in microseconds."""
 
 
 class Binance(Venue):
@@ -125,6 +98,22 @@ class Binance(Venue):
                 if instrument:
                     found[instrument.native] = instrument
         return found
+
+    def turnover_requests(self) -> Sequence[Request]:
+        """Return the one call for the last 24 hours of all symbols."""
+        return [Request(url=f"{self._rest_url}{self.rules.api}/ticker/24hr", weight=self.rules.day_weight)]
+
+    def turnover(self, bodies: Iterable[bytes], instruments: Mapping[str, Instrument]) -> dict[str, float]:
+        """Read it; of inverse contracts it is their number times their dollars."""
+        return figures.turnover(self.name, bodies, instruments)
+
+    def clock_request(self) -> Request:
+        """Return the call for the venue's time."""
+        return Request(url=f"{self._rest_url}{self.rules.api}/time")
+
+    def clock_ns(self, body: bytes) -> int:
+        """Read it: milliseconds, of spot microseconds where that was asked for."""
+        return figures.clock_ns(self.name, body, micros=self.rules.micros)
 
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
         """Split over the venue's routes, at most 200 streams a connection; streams it does not have are left out."""

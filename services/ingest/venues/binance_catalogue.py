@@ -8,10 +8,22 @@ from msgspec import Raw, Struct, convert, field, json
 from libs.common.events import ListingStatus
 from libs.common.events.symbols import Symbol, future, perpetual
 from services.ingest.venues.terms import Instrument
-from services.ingest.venues.wire import Millis, Price, positive
+from services.ingest.venues.wire import FIRST_MS, Millis, Price, nanos, positive
 
-_DATED: Final = frozenset({"CURRENT_QUARTER", "NEXT_QUARTER", "CURRENT_MONTH", "NEXT_MONTH"})
-
+_PERPETUAL: Final = frozenset({"PERPETUAL", "PERPETUAL_DELIVERING"})
+_DATED: Final = frozenset(
+    {
+        "CURRENT_MONTH",
+        "NEXT_MONTH",
+        "CURRENT_QUARTER",
+        "NEXT_QUARTER",
+        "CURRENT_QUARTER_DELIVERING",
+        "NEXT_QUARTER_DELIVERING",
+    }
+)
+"""Stocks have a type of their own, `TRADIFI_PERPETUAL`."""
+NEVER_MS: Final = 4_102_444_800_000
+"""2100-01-01: perpetuals say 2100-12-25 for their delivery until the venue announces their end."""
 
 STATUS: Final = {
     "TRADING": ListingStatus.LIVE,
@@ -20,6 +32,8 @@ STATUS: Final = {
     "HALT": ListingStatus.HALTED,
     "BREAK": ListingStatus.HALTED,
     "END_OF_DAY": ListingStatus.HALTED,
+    "AUCTION_MATCH": ListingStatus.HALTED,
+    "POST_TRADING": ListingStatus.HALTED,
     "PRE_SETTLE": ListingStatus.CLOSING,
     "SETTLING": ListingStatus.CLOSING,
     "PRE_DELIVERING": ListingStatus.CLOSING,
@@ -27,7 +41,7 @@ STATUS: Final = {
     "CLOSE": ListingStatus.DELISTED,
     "DELIVERED": ListingStatus.DELISTED,
 }
-"""Its word, or COIN-M's, to ours."""
+"""Its word, or COIN-M's, to ours; one that is not here counts as halted: it is not followed, and not given up."""
 
 
 class _Filter(Struct):
@@ -48,7 +62,9 @@ class Listing(Struct):
     """COIN-M's word for `status`."""
     contract: str = field(name="contractType", default="")
     """Empty on spot."""
+    onboard_ms: int = field(name="onboardDate", default=0)
     delivery_ms: int = field(name="deliveryDate", default=0)
+    """Of a perpetual its end; both are 0 on spot, which says neither."""
     face: Price | None = field(name="contractSize", default=None)
     """COIN-M: dollars a contract."""
 
@@ -77,6 +93,8 @@ def described(listing: Listing, kind: Symbol, *, face: float | None = None) -> I
         contract_size=1.0 if face is None else face,
         inverse=face is not None,
         status=STATUS.get(listing.status or listing.contract_status, ListingStatus.HALTED),
+        listed_ns=_known_ns(listing.onboard_ms),
+        delisting_ns=_known_ns(listing.delivery_ms),
     )
 
 
@@ -87,9 +105,14 @@ def contract(listing: Listing) -> Symbol | None:
         SymbolError: an asset is none.
         ValidationError: a dated contract without its day.
     """
-    if listing.contract == "PERPETUAL":
+    if listing.contract in _PERPETUAL:
         return perpetual(listing.base, listing.quote)
     if listing.contract in _DATED:
         day = dt.datetime.fromtimestamp(convert(listing.delivery_ms, Millis) // 1000, tz=dt.UTC).date()
         return future(listing.base, listing.quote, day)
     return None
+
+
+def _known_ns(millis: int) -> int | None:
+    """Return a time of the catalogue; None where it is none, or never."""
+    return nanos(millis) if FIRST_MS <= millis < NEVER_MS else None

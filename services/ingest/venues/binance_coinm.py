@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from libs.common.events import Origin
-from services.ingest.venues.binance import FUTURES_CANDLES, Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, contract, described
+from services.ingest.venues.binance_futures import BinanceFutures
 from services.ingest.venues.binance_futures_stream import USD_MARGINED, FuturesSession
+from services.ingest.venues.binance_rules import FUTURES_CANDLES, Rules
 from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Session
 
 
-class BinanceCoinm(Binance):
+class BinanceCoinm(BinanceFutures):
     """The venue; sizes are contracts of `contract_size` dollars: base units are contracts x dollars / price.
 
     Sources disagree on whether its streams were split over routes in 2026 too; `ws_url` may carry such a path.

@@ -5,8 +5,9 @@ from typing import ClassVar, Final
 
 from libs.common.events import Origin
 from libs.common.events.symbols import spot
-from services.ingest.venues.binance import Binance, Rules
+from services.ingest.venues.binance import Binance
 from services.ingest.venues.binance_catalogue import Listing, described
+from services.ingest.venues.binance_rules import Rules
 from services.ingest.venues.binance_spot_stream import SpotSession
 from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Session
@@ -27,6 +28,7 @@ class BinanceSpot(Binance):
         candle_weights=((1_000, 2),),
         page_weight=4,
         single_weight=25,
+        day_weight=80,
         micros=True,
     )
 

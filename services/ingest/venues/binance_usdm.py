@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from libs.common.events import Origin
-from services.ingest.venues.binance import FUTURES_CANDLES, Binance, Rules
 from services.ingest.venues.binance_catalogue import Listing, contract, described
+from services.ingest.venues.binance_futures import BinanceFutures
 from services.ingest.venues.binance_futures_stream import COIN_MARGINED, FuturesSession
+from services.ingest.venues.binance_rules import FUTURES_CANDLES, Rules
 from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Session
 
 
-class BinanceUsdm(Binance):
+class BinanceUsdm(BinanceFutures):
     """The venue; sizes are base units."""
 
     name = "binance-usdm"

@@ -1,22 +1,24 @@
 """Bybit v5, linear and inverse contracts and spot: where to connect, what to ask, and how REST answers read. Pure."""
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
-from msgspec import Raw, Struct, field, json
+from msgspec import json
 
-from libs.common.events import SECOND_NS, Candle, ListingStatus, Origin, Side, Source, Timeframe, Trade
-from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
+from libs.common.events import SECOND_NS, Candle, Origin, Side, Source, Timeframe, Trade
+from libs.common.events.symbols import SymbolError
+from services.ingest.venues import bybit_figures as figures
 from services.ingest.venues import bybit_requests as requests
 from services.ingest.venues import bybit_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
+from services.ingest.venues.bybit_answers import result_of
+from services.ingest.venues.bybit_catalogue import decode_listing, instrument_of
 from services.ingest.venues.bybit_stream import BybitSession, category_of
-from services.ingest.venues.bybit_wire import CATEGORIES, INVERSE, SPOT, VENUE, category_and_name
+from services.ingest.venues.bybit_wire import CATEGORIES, SPOT, VENUE, category_and_name
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
 from services.ingest.venues.venue import Session, Venue
-from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos, positive
+from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
 
 WS_URL: Final = "wss://stream.bybit.com"
 REST_URL: Final = "https://api.bybit.com"
@@ -35,7 +37,7 @@ _INTERVALS: Final = {
     Timeframe.D1: "D",
     Timeframe.W1: "W",
 }
-_NO_CRYPTO: Final = frozenset({"stock", "xstocks", "commodity"})
+_decode_candle = json.Decoder(tuple[Millis, Price, Price, Price, Price, LevelSize, LevelSize], strict=False).decode
 
 
 class Bybit(Venue):
@@ -58,22 +60,38 @@ class Bybit(Venue):
     def instruments_after(self, request: Request, body: bytes) -> Request | None:
         """Return the call for the next page; the cursor is the venue's, and may be quoted already."""
         _ = request
-        result = _result(body)
+        result = result_of(body)
         return self._page(result.category, f"&cursor={quote(result.cursor, safe='%')}") if result.cursor else None
 
     def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
         """Read the catalogue; stocks, commodities, options and listings without numbers are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
-            result = _result(body)
+            result = result_of(body)
             for raw in result.rows:
                 try:
-                    instrument = _instrument(result.category, _decode_listing(raw))
+                    instrument = instrument_of(result.category, decode_listing(raw))
                 except (*UNREADABLE, SymbolError):
                     continue  # a placeholder: its numbers come with its launch
                 if instrument:
                     found[instrument.native] = instrument
         return found
+
+    def turnover_requests(self) -> Sequence[Request]:
+        """Return one call for each category."""
+        return [Request(url=f"{self._rest_url}/v5/market/tickers?category={category}") for category in CATEGORIES]
+
+    def turnover(self, bodies: Iterable[bytes], instruments: Mapping[str, Instrument]) -> dict[str, float]:
+        """Read the tickers; of inverse contracts the turnover is in coins, and the volume is what is in dollars."""
+        return figures.turnover(bodies, instruments)
+
+    def clock_request(self) -> Request:
+        """Return the call for the venue's time."""
+        return Request(url=f"{self._rest_url}/v5/market/time")
+
+    def clock_ns(self, body: bytes) -> int:
+        """Read it, nanoseconds."""
+        return figures.clock_ns(body)
 
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
         """Split by category, each with sockets of its own, and within one by the length of what is asked for."""
@@ -117,7 +135,7 @@ class Bybit(Venue):
     ) -> list[Candle]:
         """Read candles; a bar is closed when another follows it, or when it ended five seconds ago."""
         try:
-            rows = [_decode_candle(raw) for raw in _result(body).rows]
+            rows = [_decode_candle(raw) for raw in result_of(body).rows]
         except UNREADABLE as e:
             raise AnswerError(f"bybit candles: {e}") from e
         candles = []
@@ -159,7 +177,7 @@ class Bybit(Venue):
         as following it.
         """
         try:
-            rows = [_decode_recent(raw) for raw in _result(body).rows]
+            rows = [wire.decode_recent_trade(raw) for raw in result_of(body).rows]
         except UNREADABLE as e:
             raise AnswerError(f"bybit trades: {e}") from e
         since_ms = next((row.event_ms for row in rows if row.id == after_id), None) if after_id else 0
@@ -197,89 +215,3 @@ class Bybit(Venue):
         return Request(
             url=f"{self._rest_url}/v5/market/{call}?category={category}&symbol={quote(name)}{more}&limit={limit}"
         )
-
-
-STATUS: Final = {
-    "Trading": ListingStatus.LIVE,
-    "PreLaunch": ListingStatus.ANNOUNCED,
-    "Delivering": ListingStatus.CLOSING,
-    "Closed": ListingStatus.DELISTED,
-}
-
-
-class _Result(Struct):
-    category: str = ""
-    rows: list[Raw] = field(name="list", default_factory=list)
-    cursor: str | None = field(name="nextPageCursor", default=None)
-
-
-class _Envelope(Struct):
-    code: int = field(name="retCode")
-    message: str = field(name="retMsg", default="")
-    result: Raw = field(default_factory=Raw)
-
-
-class _Price(Struct):
-    tick: Price = field(name="tickSize")
-
-
-class _Lot(Struct):
-    step: str = field(name="qtyStep", default="")
-    precision: str = field(name="basePrecision", default="")
-
-
-class _Listing(Struct):
-    name: str = field(name="symbol")
-    status: str
-    base: str = field(name="baseCoin")
-    quote: str = field(name="quoteCoin")
-    price: _Price = field(name="priceFilter")
-    lot: _Lot = field(name="lotSizeFilter")
-    contract: str = field(name="contractType", default="")
-    delivery: str = field(name="deliveryTime", default="")
-    group: str = field(name="symbolType", default="")
-
-
-_decode_envelope = json.Decoder(_Envelope).decode
-_decode_result = json.Decoder(_Result).decode
-_decode_listing = json.Decoder(_Listing, strict=False).decode
-_decode_candle = json.Decoder(tuple[Millis, Price, Price, Price, Price, LevelSize, LevelSize], strict=False).decode
-_decode_recent = wire.decode_recent_trade
-
-
-def _result(body: bytes) -> _Result:
-    """Return what an answer holds; only `retCode` says whether it is one, `retMsg` varies."""
-    try:
-        envelope = _decode_envelope(body)
-        if envelope.code:
-            raise AnswerError(f"bybit: {envelope.code} {envelope.message}")
-        return _decode_result(envelope.result)
-    except UNREADABLE as e:
-        raise AnswerError(f"bybit: {e}") from e
-
-
-def _instrument(category: str, listing: _Listing) -> Instrument | None:
-    """Return the instrument; None for kinds that this system does not follow."""
-    if category not in CATEGORIES or listing.group in _NO_CRYPTO:
-        return None
-    kind = spot(listing.base, listing.quote) if category == SPOT else _contract(listing)
-    if kind.inverse != (category == INVERSE):
-        return None
-    return Instrument(
-        symbol=str(kind),
-        native=wire.native(category, listing.name),
-        kind=kind,
-        tick=listing.price.tick,
-        lot=positive(listing.lot.precision if category == SPOT else listing.lot.step),
-        inverse=kind.inverse,
-        status=STATUS.get(listing.status, ListingStatus.HALTED),
-    )
-
-
-def _contract(listing: _Listing) -> Symbol:
-    if listing.contract in {"LinearPerpetual", "InversePerpetual"}:
-        return perpetual(listing.base, listing.quote)
-    if listing.contract in {"LinearFutures", "InverseFutures"}:
-        seconds = wire.delivery_ms(listing.delivery) // 1000
-        return future(listing.base, listing.quote, dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date())
-    raise SymbolError(f"{listing.name}: {listing.contract} is not followed")

@@ -4,19 +4,20 @@ Its catalogue names many exchanges, its events only the vendor; so an instance f
 of the same symbol become one. Contracts are taken where the catalogue says their size in base units.
 """
 
-import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
 import msgspec
-from msgspec import Raw, json
+from msgspec import json
 
 from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Candle, Origin, Source, Timeframe, Trade
-from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
+from libs.common.events.symbols import SymbolError
 from services.ingest.venues import coinapi_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
+from services.ingest.venues.coinapi_catalogue import decode_listing, instrument_of, rows_of
+from services.ingest.venues.coinapi_figures import turnover
 from services.ingest.venues.coinapi_stream import BOOKS, CoinapiSession, fact
 from services.ingest.venues.coinapi_wire import VENUE
 from services.ingest.venues.terms import (
@@ -99,18 +100,22 @@ class Coinapi(Venue):
         """Read the catalogue; other exchanges, options, indices and contracts of an unknown size are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
-            try:
-                rows = _decode_rows(body)
-            except UNREADABLE as e:
-                raise AnswerError(f"coinapi: {e}: {body[:200]!r}") from e
-            for raw in rows:
+            for raw in rows_of(body):
                 try:
-                    instrument = self._instrument(_decode_listing(raw))
+                    instrument = instrument_of(decode_listing(raw), self._exchange)
                 except (*UNREADABLE, SymbolError):
                     continue  # a placeholder, or a name that is none of ours
                 if instrument:
                     found[instrument.native] = instrument
         return found
+
+    def turnover_requests(self) -> Sequence[Request]:
+        """Return the call for the catalogue, which says it."""
+        return self.instruments_requests()
+
+    def turnover(self, bodies: Iterable[bytes], instruments: Mapping[str, Instrument]) -> dict[str, float]:
+        """Read the catalogue once more; dollars stand for the currencies that are to be worth one."""
+        return turnover(bodies, instruments)
 
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
         """Put everything on one connection: plans with one only exist."""
@@ -232,55 +237,6 @@ class Coinapi(Venue):
                 "subscribe_filter_symbol_id": [f"{native}$" for native in natives],
             }
         )
-
-    def _instrument(self, listing: wire.Listing) -> Instrument | None:
-        if self._exchange and listing.exchange_id != self._exchange:
-            return None
-        kind = _kind(listing)
-        size = _base_units(listing, kind) if kind else None
-        if kind is None or size is None:
-            return None
-        return Instrument(
-            symbol=str(kind),
-            native=listing.symbol_id,
-            kind=kind,
-            tick=listing.price_precision or math.nan,
-            lot=(listing.size_precision or math.nan) * size,
-            contract_size=size,
-        )
-
-
-_decode_rows = json.Decoder(list[Raw]).decode
-_decode_listing = json.Decoder(wire.Listing).decode
-
-
-def _kind(listing: wire.Listing) -> Symbol | None:
-    match listing.symbol_type:
-        case "SPOT":
-            return spot(listing.asset_id_base, listing.asset_id_quote)
-        case "PERPETUAL":
-            kind = perpetual(listing.asset_id_base, listing.asset_id_quote)
-        case "FUTURES":
-            due = listing.future_delivery_time or listing.contract_delivery_time
-            if due is None:
-                return None
-            seconds = wire.moment_ns(due) // SECOND_NS
-            day = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date()
-            kind = future(listing.asset_id_base, listing.asset_id_quote, day)
-        case _:
-            return None
-    return None if kind.inverse else kind  # sizes in dollars make no candle volume in base units
-
-
-def _base_units(listing: wire.Listing, kind: Symbol) -> float | None:
-    """Return what one unit of size is worth in base units; None where the catalogue does not say."""
-    if listing.symbol_type == "SPOT":
-        return 1.0
-    units = (
-        (listing.contract_unit, listing.contract_unit_asset),
-        (listing.future_contract_unit, listing.future_contract_unit_asset),
-    )
-    return next((unit for unit, asset in units if unit and asset == kind.base), None)
 
 
 def _opening_ns(timeframe: Timeframe, row: wire.Bar) -> int:

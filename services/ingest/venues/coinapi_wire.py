@@ -98,6 +98,8 @@ class Listing(Struct, kw_only=True):
     future_contract_unit_asset: str | None = None
     future_delivery_time: Moment | None = None
     contract_delivery_time: Moment | None = None
+    symbol_id_exchange: str | None = None
+    """The exchange's own name."""
 
 
 decode_head = json.Decoder(Head).decode

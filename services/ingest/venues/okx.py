@@ -1,22 +1,24 @@
 """OKX v5, spot and swaps and dated futures: where to connect, what to ask, and how REST answers read. Pure."""
 
-import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
-from msgspec import Raw, Struct, field, json
+from msgspec import json
 
-from libs.common.events import Candle, ListingStatus, Origin, Side, Source, Timeframe, Trade
-from libs.common.events.symbols import Kind, Symbol, SymbolError, future, perpetual, spot
+from libs.common.events import Candle, Origin, Side, Source, Timeframe, Trade
+from libs.common.events.symbols import Kind, SymbolError
+from services.ingest.venues import okx_figures as figures
 from services.ingest.venues import okx_wire as wire
 from services.ingest.venues.bars import event_ns, opening_ns
+from services.ingest.venues.okx_answers import rows_of
+from services.ingest.venues.okx_catalogue import decode_listing, instrument_of
 from services.ingest.venues.okx_requests import INSTRUMENT_TYPES, subscriptions
 from services.ingest.venues.okx_stream import OkxSession
 from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
 from services.ingest.venues.venue import Session, Venue
-from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos, positive
+from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
 
 WS_URL: Final = "wss://ws.okx.com"
 REST_URL: Final = "https://www.okx.com"
@@ -33,7 +35,9 @@ _BARS: Final = {
     Timeframe.D1: "1Dutc",  # without `utc` days open at 16:00 UTC
     Timeframe.W1: "1Wutc",
 }
-_CRYPTO: Final = ("", "1")
+_decode_candle = json.Decoder(
+    tuple[Millis, Price, Price, Price, Price, LevelSize, LevelSize, LevelSize, str], strict=False
+).decode
 
 
 class Okx(Venue):
@@ -64,14 +68,30 @@ class Okx(Venue):
         """Read the catalogue; X-Perps, stocks, options and listings without numbers are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
-            for raw in _rows(body):
+            for raw in rows_of(body):
                 try:
-                    instrument = _instrument(_decode_listing(raw))
+                    instrument = instrument_of(decode_listing(raw))
                 except (*UNREADABLE, SymbolError):
                     continue  # a placeholder: its numbers come with its launch
                 if instrument:
                     found[instrument.native] = instrument
         return found
+
+    def turnover_requests(self) -> Sequence[Request]:
+        """Return one call for each kind of instrument."""
+        return [self._request(f"market/tickers?instType={kind}") for kind in INSTRUMENT_TYPES.values()]
+
+    def turnover(self, bodies: Iterable[bytes], instruments: Mapping[str, Instrument]) -> dict[str, float]:
+        """Read the tickers; of linear contracts the venue says coins, which the last price turns into currency."""
+        return figures.turnover(bodies, instruments)
+
+    def clock_request(self) -> Request:
+        """Return the call for the venue's time."""
+        return self._request("public/time")
+
+    def clock_ns(self, body: bytes) -> int:
+        """Read it, milliseconds."""
+        return figures.clock_ns(body)
 
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
         """Split over connections by the number of deep books."""
@@ -104,7 +124,7 @@ class Okx(Venue):
     ) -> list[Candle]:
         """Read candles; the venue says itself which are closed."""
         try:
-            rows = [_decode_candle(raw) for raw in _rows(body)]
+            rows = [_decode_candle(raw) for raw in rows_of(body)]
         except UNREADABLE as e:
             raise AnswerError(f"okx candles: {e}") from e
         spot_market = instrument.kind.kind is Kind.SPOT
@@ -144,7 +164,7 @@ class Okx(Venue):
     ) -> list[Trade]:
         """Read a page of single executions, oldest first."""
         try:
-            rows = [wire.decode_trade(raw) for raw in _rows(body)]
+            rows = [wire.decode_trade(raw) for raw in rows_of(body)]
         except UNREADABLE as e:
             raise AnswerError(f"okx trades: {e}") from e
         after = int(after_id) if after_id else -1
@@ -170,94 +190,3 @@ class Okx(Venue):
 
     def _request(self, path: str) -> Request:
         return Request(url=f"{self._rest_url}/api/v5/{path}")
-
-
-class _Answer(Struct):
-    code: str
-    msg: str = ""
-    data: list[Raw] = field(default_factory=list)
-
-
-STATUS: Final = {
-    "live": ListingStatus.LIVE,
-    "suspend": ListingStatus.HALTED,
-    "rebase": ListingStatus.HALTED,
-    "post_only": ListingStatus.HALTED,
-    "preopen": ListingStatus.ANNOUNCED,
-    "settling": ListingStatus.CLOSING,
-    "expired": ListingStatus.DELISTED,
-}
-
-
-class _Listing(Struct):
-    kind: str = field(name="instType")
-    native: str = field(name="instId")
-    state: str
-    tick: Price = field(name="tickSz")
-    lot: Price = field(name="lotSz")
-    base: str = field(name="baseCcy", default="")
-    quote: str = field(name="quoteCcy", default="")
-    face: str = field(name="ctVal", default="")
-    multiplier: str = field(name="ctMult", default="")
-    face_asset: str = field(name="ctValCcy", default="")
-    contract: str = field(name="ctType", default="")
-    settled_in: str = field(name="settleCcy", default="")
-    family: str = field(name="instFamily", default="")
-    underlying: str = field(name="uly", default="")
-    rule: str = field(name="ruleType", default="")
-    category: str = field(name="instCategory", default="")
-    expires: str = field(name="expTime", default="")
-
-
-_decode_answer = json.Decoder(_Answer).decode
-_decode_listing = json.Decoder(_Listing, strict=False).decode
-_decode_candle = json.Decoder(
-    tuple[Millis, Price, Price, Price, Price, LevelSize, LevelSize, LevelSize, str], strict=False
-).decode
-
-
-def _rows(body: bytes) -> list[Raw]:
-    try:
-        answer = _decode_answer(body)
-    except UNREADABLE as e:
-        raise AnswerError(f"okx: {e}") from e
-    if answer.code != "0":
-        raise AnswerError(f"okx: {answer.code} {answer.msg}")
-    return answer.data
-
-
-def _instrument(listing: _Listing) -> Instrument | None:
-    """Return the instrument; None for kinds that this system does not follow."""
-    if listing.kind == "SPOT":
-        kind, face = spot(listing.base, listing.quote), 1.0
-    elif listing.rule == "xperp" or listing.category not in _CRYPTO or listing.contract not in {"linear", "inverse"}:
-        return None
-    else:
-        kind = _contract(listing)
-        face = positive(listing.face) * positive(listing.multiplier or "1")
-    inverse = listing.contract == "inverse"
-    family = listing.family or listing.underlying or f"{kind.base}-{kind.quote}"
-    if kind.inverse != inverse or family != f"{kind.base}-{kind.quote}":
-        return None  # such as linear on dollars: no canonical symbol tells it from its namesake
-    return Instrument(
-        symbol=str(kind),
-        native=listing.native,
-        kind=kind,
-        tick=listing.tick,
-        lot=listing.lot if inverse else listing.lot * face,
-        contract_size=face,
-        inverse=inverse,
-        status=STATUS.get(listing.state, ListingStatus.HALTED),
-    )
-
-
-def _contract(listing: _Listing) -> Symbol:
-    """Return a contract's symbol: its face value and its settlement are in the two assets, the catalogue says which."""
-    linear = listing.contract == "linear"
-    base, quoted = (listing.face_asset, listing.settled_in) if linear else (listing.settled_in, listing.face_asset)
-    if listing.kind == "SWAP":
-        return perpetual(base, quoted)
-    if listing.kind == "FUTURES":
-        seconds = wire.millis(listing.expires) // 1000
-        return future(base, quoted, dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date())
-    raise SymbolError(f"{listing.native}: {listing.kind} is not followed")

@@ -11,11 +11,14 @@ from services.ingest.venues.terms import Instrument, Stream
 ARGS_PER_REQUEST: Final = 40
 """Keeps a subscribe frame below 4 KiB."""
 INSTRUMENT_TYPES: Final = {Kind.SPOT: "SPOT", Kind.PERPETUAL: "SWAP", Kind.FUTURE: "FUTURES"}
+_STATES: Final = ("mark-price", "open-interest")
+"""What every contract has, dated ones too."""
 
 
 def subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[bytes]:
     """Return the subscribe frames: first the books, each request with its own id, all below 4 KiB."""
     args: list[dict[str, str]] = []
+    contracts = [one for one in instruments if one.kind.kind is not Kind.SPOT]
     swaps = [one for one in instruments if one.kind.kind is Kind.PERPETUAL]
     if Stream.BOOKS in streams:
         args += [_book(one) for one in instruments]
@@ -25,7 +28,10 @@ def subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) 
         kinds = sorted({INSTRUMENT_TYPES[one.kind.kind] for one in instruments} - {"SPOT"})
         args += [{"channel": "liquidation-orders", "instType": kind} for kind in kinds]
     if Stream.FUNDING in streams:
-        args += [{"channel": name, "instId": one.native} for one in swaps for name in ("funding-rate", "mark-price")]
+        args += [{"channel": "funding-rate", "instId": one.native} for one in swaps]
+        args += [
+            {"channel": name, "instId": one.native} for one in contracts for name in ("mark-price", "open-interest")
+        ]
     return [
         _request(f"s{start}", "subscribe", args[start : start + ARGS_PER_REQUEST])
         for start in range(0, len(args), ARGS_PER_REQUEST)

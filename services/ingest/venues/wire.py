@@ -20,7 +20,9 @@ Size = Annotated[float, Meta(ge=1e-18, le=1e18)]
 """Something was traded: more than nothing, in the venue's unit."""
 LevelSize = Annotated[float, Meta(ge=0, le=1e18)]
 """What rests at a price; 0 removes the level."""
-Millis = Annotated[int, Meta(ge=1_000_000_000_000, le=9_000_000_000_000)]
+FIRST_MS: Final = 1_000_000_000_000
+"""2001-09-09; what is earlier is no time in milliseconds."""
+Millis = Annotated[int, Meta(ge=FIRST_MS, le=9_000_000_000_000)]
 """Milliseconds since the epoch, 2001 to 2255: seconds, microseconds and nanoseconds do not pass."""
 MillisOrZero = Annotated[int, Meta(ge=0, le=9_000_000_000_000)]
 """Milliseconds since the epoch, where 0 says that there is none."""
@@ -49,6 +51,14 @@ class UnknownInstrumentError(LookupError):
 def nanos(millis: int) -> int:
     """Return milliseconds as nanoseconds."""
     return millis * MILLISECOND_NS
+
+
+def known_ns(millis: str) -> int | None:
+    """Return a quoted time of a catalogue as nanoseconds; None where it says none: empty, 0, or no time at all."""
+    try:
+        return nanos(msgspec.convert(millis, Millis, strict=False))
+    except ValidationError:
+        return None
 
 
 def positive(text: str) -> float:

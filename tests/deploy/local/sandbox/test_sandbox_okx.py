@@ -75,6 +75,10 @@ async def test_pushes_have_the_vendor_fields(sandbox):
         funding = (await pushed(ws, "funding-rate"))["data"][0]
         assert funding["nextFundingRate"] == ""
         assert int(funding["nextFundingTime"]) - int(funding["fundingTime"]) == 8 * 3_600_000
+        await say(ws, "subscribe", {"channel": "open-interest", "instId": SWAP})
+        interest = (await pushed(ws, "open-interest"))["data"][0]
+        assert set(interest) == {"instType", "instId", "oi", "oiCcy", "oiUsd", "ts"}  # as recorded on 2026-09-30
+        assert float(interest["oi"]) * 0.01 == pytest.approx(float(interest["oiCcy"]))
     async with socket(sandbox, "business") as ws:
         await say(ws, "subscribe", {"channel": "candle1m", "instId": SWAP})
         await say(ws, "subscribe", {"channel": "trades-all", "instId": SWAP})

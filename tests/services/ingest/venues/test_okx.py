@@ -140,8 +140,9 @@ def test_subscriptions_stay_within_the_venues_limits() -> None:
     assert len({request["id"] for request in requests}) == len(requests)
     args = [arg for request in requests for arg in request["args"]]
     assert {"channel": "liquidation-orders", "instType": "SWAP"} in args
-    assert {arg["channel"] for arg in args} == {"books", "trades", "liquidation-orders", "funding-rate", "mark-price"}
-    assert len(args) == 4 * 25 + 1
+    of_each = {"books", "trades", "funding-rate", "mark-price", "open-interest"}
+    assert {arg["channel"] for arg in args} == of_each | {"liquidation-orders"}
+    assert len(args) == 5 * 25 + 1
     assert Okx().session(Plan(url="", symbols=(), streams=()), found, Origin.LIVE).subscribe() == ()
 
 
@@ -150,6 +151,13 @@ def test_spot_has_no_liquidations_and_no_funding() -> None:
     (plan,) = Okx().plan(list(found.values()), [Stream.TRADES, Stream.LIQUIDATIONS, Stream.FUNDING])
     (frame,) = Okx().session(plan, found, Origin.LIVE).subscribe()
     assert json.loads(frame)["args"] == [{"channel": "trades", "instId": "BTC-USDT"}]
+
+
+def test_dated_contracts_have_a_mark_and_an_open_interest_but_no_funding() -> None:
+    found = _catalogue(FUTURE)
+    (plan,) = Okx().plan(list(found.values()), [Stream.FUNDING])
+    (frame,) = Okx().session(plan, found, Origin.LIVE).subscribe()
+    assert [arg["channel"] for arg in json.loads(frame)["args"]] == ["mark-price", "open-interest"]
 
 
 CANDLE = ["1597024800000", "3.721", "3.743", "3.677", "3.708", "8422410", "22698348", "12698348", "1"]
