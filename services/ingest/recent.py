@@ -16,14 +16,19 @@ class RecentTape:
     Nothing in an id says that the next one is missing: only an interruption of the connection raises the suspicion
     of a hole. Then live trades are held until a page of the venue's newest trades holds both the last trade
     published and one of those held, or until somebody gives up (`release`).
+
+    Where each connection begins with trades from before it (`replayed`), a known one among them ends the suspicion:
+    the connection has told of everything since. What was held by then leaves in the order in which it is told again.
     """
 
-    def __init__(self, *, limit: int = HELD, remembered: int = REMEMBERED) -> None:
+    def __init__(self, *, limit: int = HELD, remembered: int = REMEMBERED, replayed: bool = False) -> None:
         self.last: Position | None = None
         self.duplicates = 0
         """Trades that came again."""
         self._limit = limit
         self._remembered = remembered
+        self._replayed = replayed
+        self._resumed_ns = 0
         self._known: dict[str, None] = {}
         self._held: dict[str, tuple[int, Trade]] = {}
         self._stretch = 0
@@ -51,6 +56,7 @@ class RecentTape:
     def resume(self, trade_id: str, event_ns: int) -> None:
         """Continue behind a trade that an earlier run has published."""
         self.last = Position(order=0, trade_id=trade_id, event_ns=event_ns)
+        self._resumed_ns = event_ns
         self._remember(trade_id)
         self.interrupted()
 
@@ -61,13 +67,17 @@ class RecentTape:
 
     def offer(self, trade: Trade) -> list[Trade]:
         """Take a live trade; return what may be published now, in order."""
-        if trade.trade_id in self._known or trade.trade_id in self._held:
+        if trade.trade_id in self._known:
             self.duplicates += 1
+            self._suspect = self._suspect and not self._replayed
             return []
-        if self._suspect or self._held:
+        if trade.event_ns < self._resumed_ns or (self._suspect and trade.trade_id in self._held):
+            self.duplicates += 1  # the earlier run had it, or told of its hole
+            return []
+        if self._suspect:
             self._held[trade.trade_id] = self._stretch, trade
             return []
-        return [self._follow(trade)]
+        return self._told_again(trade)
 
     def merge(self, page: Sequence[Trade]) -> list[Trade]:
         """Take a fetched page, oldest first, of all that followed the last trade; return what may be published.
@@ -86,6 +96,14 @@ class RecentTape:
     def release(self) -> list[Trade]:
         """Give the hole up: return the trades behind it, up to the next hole if there is one."""
         return self._release(min((stretch for stretch, _ in self._held.values()), default=self._stretch))
+
+    def _told_again(self, trade: Trade) -> list[Trade]:
+        """Return a trade that follows without a hole, behind those held that happened before it."""
+        _, live = self._held.pop(trade.trade_id, (0, trade))
+        older = [held for _, held in self._held.values() if held.event_ns < trade.event_ns]
+        for held in older:
+            del self._held[held.trade_id]
+        return [self._follow(one) for one in (*older, live)]
 
     def _release(self, reached: int) -> list[Trade]:
         """Return what is held of the stretches up to `reached`."""

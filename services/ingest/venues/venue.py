@@ -49,6 +49,9 @@ class Venue(ABC):
     name: str
     heartbeat: Heartbeat
     trade_ids: TradeIds = TradeIds.CONSECUTIVE
+    replays_trades: bool = False
+    """Whether each subscription begins with trades from before it, oldest first and without a hole. One of them that is
+    known already then proves that nothing is missing since."""
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
 
@@ -130,6 +133,11 @@ class Venue(ABC):
     @abstractmethod
     def candles_request(self, instrument: Instrument, timeframe: Timeframe, limit: int) -> Request:
         """Return the REST call for the newest candles, closed and forming."""
+
+    def candles_request_at(self, instrument: Instrument, timeframe: Timeframe, limit: int, now_ns: int) -> Request:
+        """Return the same call, where a venue is asked by time: the newest at `now_ns`."""
+        _ = now_ns
+        return self.candles_request(instrument, timeframe, limit)
 
     @abstractmethod
     def candles(

@@ -139,3 +139,68 @@ def test_with_pages_that_reach_back_the_tape_is_the_uninterrupted_one(lost, cuts
         out += _ids(tape.merge([_trade(one) for one in range(out[-1] + 1, 31)]))
     assert out == list(range(out[-1] + 1))
     assert tape.hole is None
+
+
+def _replayed(*numbers) -> RecentTape:
+    tape = RecentTape(replayed=True)
+    for number in numbers:
+        tape.offer(_trade(number))
+    return tape
+
+
+def test_a_known_trade_at_the_beginning_of_a_connection_proves_that_nothing_is_missing() -> None:
+    tape = _replayed(1, 2, 3)
+    tape.interrupted()
+    assert [_ids(tape.offer(_trade(number))) for number in (2, 3, 4, 5)] == [[], [], [4], [5]]
+    assert (tape.duplicates, tape.held, tape.hole) == (2, 0, None)
+
+
+def test_elsewhere_a_known_trade_proves_nothing() -> None:
+    tape = _tape(1, 2)
+    tape.interrupted()
+    assert tape.offer(_trade(2)) == tape.offer(_trade(4)) == []
+    assert tape.hole is not None
+
+
+def test_what_an_earlier_run_published_does_not_come_again_from_the_beginning_of_a_connection() -> None:
+    tape = RecentTape(replayed=True)
+    tape.resume(_trade(4).trade_id, 40)
+    assert [_ids(tape.offer(_trade(number))) for number in (2, 3)] == [[], []]
+    assert (tape.duplicates, tape.held) == (2, 0)
+    assert [_ids(tape.offer(_trade(number))) for number in (4, 5)] == [[], [5]]
+    late = RecentTape(replayed=True)
+    late.resume(_trade(4).trade_id, 40)
+    assert late.offer(_trade(6)) == []  # 5 may be missing
+    assert late.hole is not None
+
+
+def test_what_waits_leaves_in_the_order_in_which_it_is_told_again() -> None:
+    tape = _replayed(1)
+    tape.interrupted()
+    assert tape.offer(_trade(4, received_ns=44)) == tape.offer(_trade(5)) == []
+    tape.interrupted()
+    told = [tape.offer(_trade(number)) for number in (1, 2, 3, 4, 6)]
+    assert [_ids(ready) for ready in told] == [[], [2], [3], [4], [5, 6]]
+    assert told[3][0].received_ns == 44  # the live copy
+
+
+@given(cuts=st.dictionaries(st.integers(1, 40), st.tuples(st.integers(0, 4), st.integers(1, 12))))
+def test_with_replays_that_reach_back_no_page_is_needed(cuts) -> None:
+    """After each cut some trades pass unheard; the next connection begins with more than those."""
+    tape = _replayed(0)
+    out, unheard, replay = [0], 0, 0
+    for number in range(1, 61):
+        if number in cuts:
+            lost, more = cuts[number]
+            tape.interrupted()
+            unheard, replay = lost, max(lost + more, replay)
+        if unheard:
+            unheard -= 1
+            replay += 1
+            continue
+        for again in range(max(number - replay, 0), number):
+            out += _ids(tape.offer(_trade(again)))
+        replay = 0
+        out += _ids(tape.offer(_trade(number)))
+    assert out == list(range(61))
+    assert (tape.hole, tape.held) == (None, 0)
