@@ -14,6 +14,7 @@ from services.ingest.buffer import Buffer
 from services.ingest.rest import Rest, RestError
 from services.ingest.venues.terms import AnswerError, Instrument
 from services.ingest.venues.venue import Venue
+from services.ingest.waiting import Urgency, ranks
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,7 @@ class History:
         """`instruments` by canonical symbol; `bars` of each timeframe at the start."""
         self._venue = venue
         self._instruments = instruments
+        self._ranks = ranks(instruments)
         self._rest = rest
         self._buffer = buffer
         self._bars = bars
@@ -113,7 +115,11 @@ class History:
         timeframe = errand.timeframe
         limit = self._limit(errand)
         try:
-            body = await self._rest.fetch(self._venue.candles_request(instrument, timeframe, limit))
+            body = await self._rest.fetch(
+                self._venue.candles_request_at(instrument, timeframe, limit, self._clock()),
+                Urgency.CANDLES if errand.until_ns else Urgency.HISTORY,
+                self._ranks[errand.symbol],
+            )
             candles = self._venue.candles(instrument, timeframe, body, self._clock(), self._origin)
         except (RestError, AnswerError) as e:
             self._again(errand, str(e))

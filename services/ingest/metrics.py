@@ -31,6 +31,7 @@ REST_IN_FLIGHT: Final = Gauge("csx_ingest_rest_in_flight", "REST calls under way
 REST_VENUE_WEIGHT: Final = Gauge(
     "csx_ingest_rest_venue_weight", "Weight used in the venue's own window, as its last answer says", _VENUE
 )
+REST_WAITING: Final = Gauge("csx_ingest_rest_waiting", "REST calls that wait for their turn", _VENUE)
 REST_SHARED: Final = Counter("csx_ingest_rest_shared_total", "REST calls answered by one already in flight", _VENUE)
 
 OFFERED: Final = Counter("csx_ingest_offered_total", "Events offered to the buffer", _STREAM)

@@ -16,6 +16,7 @@ from services.ingest.rest import Rest, RestError
 from services.ingest.tape import HELD, Position, Tape
 from services.ingest.venues.terms import AnswerError, Instrument, Stream, TradeIds
 from services.ingest.venues.venue import Venue
+from services.ingest.waiting import LAST_RANK, Urgency, ranks
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class _Market:
 
 def _tape(venue: Venue, held: int) -> Tape | RecentTape:
     if venue.trade_ids is TradeIds.UNORDERED:
-        return RecentTape(limit=held)
+        return RecentTape(limit=held, replayed=venue.replays_trades)
     return Tape(venue.trade_order, consecutive=venue.trade_ids is TradeIds.CONSECUTIVE, limit=held)
 
 
@@ -82,20 +83,35 @@ class Recovery:
             unfilled: hears of each hole that stays: symbol, from_ns, to_ns.
         """
         self._venue = venue
+        self._ranks = ranks(instruments)
         self._rest = rest
         self._buffer = buffer
         self._gaps = gaps
         self._origin = origin
         self._limits = limits or Limits()
         self._unfilled = unfilled
-        held = self._limits.held
-        self._markets = {
-            symbol: _Market(
-                instrument,
-                _tape(venue, held),
-            )
-            for symbol, instrument in instruments.items()
-        }
+        self._markets: dict[str, _Market] = {}
+        for instrument in instruments.values():
+            self.follow(instrument)
+
+    def follow(self, instrument: Instrument) -> None:
+        """Take trades of `instrument` from now on; one that is known keeps its tape, and may read differently."""
+        if market := self._markets.get(instrument.symbol):
+            market.instrument = instrument
+        else:
+            self._markets[instrument.symbol] = _Market(instrument, _tape(self._venue, self._limits.held))
+
+    async def forget(self, symbol: str) -> None:
+        """Take no more trades of `symbol`: what was held of it is published, what is missing stays so."""
+        market = self._markets.pop(symbol, None)
+        if market is None:
+            return
+        if filling := market.filling:
+            filling.cancel()
+            await asyncio.gather(filling, return_exceptions=True)
+        while market.tape.held:
+            for trade in market.tape.release():
+                await self._buffer.put(trade)
 
     def resume(self, symbol: str, trade_id: str, event_ns: int) -> None:
         """Continue behind the last trade that an earlier run has published."""
@@ -240,5 +256,5 @@ class Recovery:
 
     async def _page(self, instrument: Instrument, after: Position) -> list[Trade]:
         request = self._venue.trades_request_since(instrument, after.trade_id, after.event_ns)
-        body = await self._rest.fetch(request)
+        body = await self._rest.fetch(request, Urgency.TRADES, self._ranks.get(instrument.symbol, LAST_RANK))
         return self._venue.trades(instrument, after.trade_id, body, now_ns(), self._origin)

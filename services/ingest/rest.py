@@ -1,8 +1,9 @@
-"""REST requests in, bodies out: at most two at once, within the venue's weight, one call for equal wishes."""
+"""REST requests in, bodies out: at most two at once, within the venue's weight, the urgent first, equal wishes once."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from asyncio import Future
+from collections.abc import Callable, Hashable, Mapping
 from typing import Final
 
 import httpx
@@ -11,8 +12,10 @@ from msgspec import Struct
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_ns, monotonic_s, now_ns
 from services.ingest import metrics
-from services.ingest.usage import Neighbours, Spent, Usage, said_by
+from services.ingest.budget import Budget
+from services.ingest.usage import Usage, said_by
 from services.ingest.venues.terms import Request
+from services.ingest.waiting import LAST_RANK, Urgency, Waiting, Wish
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ _BODY_BYTES: Final = 64 * 2**20
 
 
 class RestError(Exception):
-    """A call was refused, or not answered in all tries."""
+    """A call was refused, not answered in all tries, or gave its place to a more urgent one."""
 
 
 class Timed(Struct, frozen=True):
@@ -37,52 +40,6 @@ class Timed(Struct, frozen=True):
     """Wall clock."""
     took_ns: int
     """From the request to the whole answer; no step of the wall clock changes it."""
-
-
-class Budget:
-    """A venue's weight a minute, spent evenly: two seconds' worth at once, one heavier call may run into debt."""
-
-    def __init__(self, weight_per_minute: float, clock: Callable[[], float] = monotonic_s) -> None:
-        self._weight_per_minute = weight_per_minute
-        self._rate = weight_per_minute / 60
-        self._most = 2 * self._rate
-        self._spent = Spent()
-        self._neighbours = Neighbours(weight_per_minute)
-        self._left = self._most
-        self._at = clock()
-        self._clock = clock
-
-    def spend(self, weight: float) -> float:
-        """Take `weight` and return 0, or return the seconds to wait before asking again."""
-        now = self._clock()
-        rate = self._rate * self.pace
-        self._left = min(self._most, self._left + (now - self._at) * rate)
-        self._at = now
-        if self._left < min(weight, self._most):
-            return (min(weight, self._most) - self._left) / rate
-        self._left -= weight
-        self._spent.add(weight, now)
-        return 0.0
-
-    def hear(self, venue_weight: float) -> None:
-        """Take the venue's own count of the running minute: what others spend from our address slows us down."""
-        now = self._clock()
-        self._neighbours.hear(venue_weight, self._spent.total(now), now)
-
-    @property
-    def used(self) -> float:
-        """Share of the budget that was spent in the last minute."""
-        return self._spent.total(self._clock()) / self._weight_per_minute
-
-    @property
-    def pace(self) -> float:
-        """Share of the budget that may be spent now."""
-        return self._neighbours.pace(self._clock())
-
-    @property
-    def venue_weight(self) -> float | None:
-        """The venue's own count of the running minute, where it says one."""
-        return self._neighbours.weight(self._clock())
 
 
 class Rest:
@@ -96,15 +53,20 @@ class Rest:
         weight_per_minute: float = 1200,
         backoff: Backoff | None = None,
         bans: Mapping[int, float] | None = None,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
         """`bans`: statuses that mean too many calls, and the seconds to call nothing after each."""
         self._bans = bans or {}
         self._venue = venue
         self._client = client
-        self._budget = Budget(weight_per_minute)
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._backoff = backoff
-        self._calls: dict[tuple[str, bytes | None], asyncio.Task[bytes]] = {}
+        self._clock = clock
+        self._budget = Budget(weight_per_minute, clock)
+        self._backoff = backoff or Backoff(initial_s=0.25, cap_s=8)
+        self._wishes: dict[Hashable, Wish[Future[Timed]]] = {}
+        self._waiting: Waiting[Future[Timed]] = Waiting()
+        self._news = asyncio.Event()
+        self._door = asyncio.Lock()
+        self._workers: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
         self._in_flight = 0
         self._slowed = False
@@ -116,82 +78,122 @@ class Rest:
             budget_used=self._budget.used,
             pace=self._budget.pace,
             venue_weight=self._budget.venue_weight,
-            paused_s=max(self._paused_until - monotonic_s(), 0.0),
+            paused_s=max(self._paused_until - self._clock(), 0.0),
             in_flight=self._in_flight,
-            waiting=max(len(self._calls) - self._in_flight, 0),
+            waiting=len(self._waiting),
         )
 
-    async def fetch(self, request: Request) -> bytes:
-        """Return the body of the answer.
+    async def fetch(self, request: Request, urgency: Urgency = Urgency.HISTORY, rank: int = LAST_RANK) -> bytes:
+        """Return the body of the answer; of calls that wait, the more urgent goes first, then the smaller `rank`.
 
         Raises:
-            RestError: the venue refused, or did not answer in all tries.
+            RestError: the venue refused, did not answer in all tries, or too many more urgent calls wait.
         """
         key = (request.url, request.body)
-        call = self._calls.get(key)
-        if call is None:
-            call = asyncio.create_task(self._call(request), name=f"rest {request.url}")
-            self._calls[key] = call
-            call.add_done_callback(lambda done: self._done(key, done))
+        wish = self._wishes.get(key)
+        if wish is None:
+            wish = self._wish(key, request, urgency, rank, TRIES)
         else:
+            wish.urgency, wish.rank = min((wish.urgency, wish.rank), (urgency, rank))
             metrics.REST_SHARED.labels(self._venue).inc()
-        return await asyncio.shield(call)  # one who asked may go, the others still want the answer
+        answer = await asyncio.shield(wish.answer)  # one who asked may go, the others still want the answer
+        return answer.body
 
-    async def timed(self, request: Request) -> Timed:
+    async def timed(self, request: Request, urgency: Urgency = Urgency.CANDLES) -> Timed:
         """Return the answer to one try, with its times: a round trip that nobody shares and nothing repeats.
 
         Raises:
-            RestError: the venue refused, or did not answer.
+            RestError: the venue refused, did not answer, or too many more urgent calls wait.
         """
-        async with self._slots:
-            await self._admit(request)
-            sent_ns, began_ns = now_ns(), monotonic_ns()
-            outcome, body = await self._send(request)
-            took_ns = monotonic_ns() - began_ns
-        metrics.REST_CALLS.labels(self._venue, outcome).inc()
-        if outcome != "ok":
-            raise RestError(f"{request.url}: {body.decode('utf-8', 'backslashreplace')}")
-        return Timed(body, sent_ns, took_ns)
+        return await self._wish(object(), request, urgency, LAST_RANK, 1).answer
 
     async def stop(self) -> None:
         """Cancel what is under way."""
-        calls = list(self._calls.values())
-        for call in calls:
-            call.cancel()
-        await asyncio.gather(*calls, return_exceptions=True)
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        for wish in list(self._wishes.values()):
+            wish.answer.cancel()
 
-    def _done(self, key: tuple[str, bytes | None], call: asyncio.Task[bytes]) -> None:
-        self._calls.pop(key, None)
-        if not call.cancelled():
-            call.exception()  # nobody may be left to hear it
+    def _wish(self, key: Hashable, request: Request, urgency: Urgency, rank: int, tries: int) -> Wish[Future[Timed]]:
+        answer: Future[Timed] = asyncio.get_running_loop().create_future()
+        wish = Wish(request=request, answer=answer, urgency=urgency, rank=rank, since_s=self._clock(), tries=tries)
+        self._wishes[key] = wish
+        answer.add_done_callback(lambda done: self._done(key, done))
+        self._queue(wish)
+        return wish
 
-    async def _call(self, request: Request) -> bytes:
-        backoff = self._backoff or Backoff(initial_s=0.25, cap_s=8)
-        backoff.reset()
-        reason = ""
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(backoff.next_s())
-            async with self._slots:
-                await self._admit(request)
-                outcome, body = await self._send(request)
-            metrics.REST_CALLS.labels(self._venue, outcome).inc()
-            if outcome == "ok":
-                return body
-            reason = body.decode("utf-8", "backslashreplace")
-            if outcome == "refused":
-                break
-            log.warning("REST call failed", extra={"venue": self._venue, "url": request.url, "reason": reason})
-        raise RestError(f"{request.url}: {reason}")
+    def _done(self, key: Hashable, answer: Future[Timed]) -> None:
+        self._wishes.pop(key, None)
+        if not answer.cancelled():
+            answer.exception()  # nobody may be left to hear it
 
-    async def _admit(self, request: Request) -> None:
-        while True:
-            pause = max(self._paused_until - monotonic_s(), 0.0)
-            if not pause:
-                pause = self._budget.spend(request.weight)
-            if not pause:
-                return
-            await asyncio.sleep(pause)
+    def _queue(self, wish: Wish[Future[Timed]]) -> None:
+        displaced = self._waiting.add(wish)
+        if displaced is not None and not displaced.answer.done():
+            metrics.REST_CALLS.labels(self._venue, "displaced").inc()
+            displaced.answer.set_exception(RestError(f"{displaced.request.url}: more urgent calls wait"))
+        metrics.REST_WAITING.labels(self._venue).set(len(self._waiting))
+        self._news.set()
+        if len(self._workers) < IN_FLIGHT:
+            self._workers.add(asyncio.create_task(self._work(), name=f"rest {self._venue}"))
+
+    async def _work(self) -> None:
+        """Call for one wish after the other until none waits."""
+        try:
+            while (wish := await self._admitted()) is not None:
+                try:
+                    await self._call(wish)
+                except Exception as e:  # noqa: BLE001  (who asked hears of it; the other wishes go on)
+                    _answer(wish, e)
+        finally:
+            self._workers -= {asyncio.current_task()}  # not in a callback: a wish of this very moment needs a worker
+
+    async def _admitted(self) -> Wish[Future[Timed]] | None:
+        """Return the wish whose turn it is once a call may go out; None when none waits."""
+        async with self._door:
+            while (pause_s := self._waiting.wait_s(self._clock())) is not None:
+                now = self._clock()
+                pause_s = max(pause_s, self._paused_until - now)
+                wish = self._waiting.next(now)
+                if wish is not None and pause_s <= 0:
+                    pause_s = self._budget.spend(wish.request.weight)
+                    if not pause_s:
+                        self._waiting.take(wish)
+                        metrics.REST_WAITING.labels(self._venue).set(len(self._waiting))
+                        return wish
+                await self._rest(pause_s)
+        return None
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but no longer than until another wish comes: it may be more urgent."""
+        self._news.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _call(self, wish: Wish[Future[Timed]]) -> None:
+        """Call once; the answer goes to who asked, a failure waits for its next try."""
+        sent_ns, began_ns = now_ns(), monotonic_ns()
+        outcome, body = await self._send(wish.request)
+        took_ns = monotonic_ns() - began_ns
+        metrics.REST_CALLS.labels(self._venue, outcome).inc()
+        url = wish.request.url
+        if outcome == "ok":
+            _answer(wish, Timed(body, sent_ns, took_ns))
+            return
+        reason = body.decode("utf-8", "backslashreplace")
+        wish.tried += 1
+        if outcome == "refused" or wish.tried >= wish.tries:
+            _answer(wish, RestError(f"{url}: {reason}"))
+            return
+        log.warning("REST call failed", extra={"venue": self._venue, "url": url, "reason": reason})
+        self._backoff.attempts = wish.tried - 1
+        wish.ready_s = self._clock() + self._backoff.next_s()
+        self._queue(wish)
 
     async def _send(self, request: Request) -> tuple[str, bytes]:
         headers = [(header.name, header.value) for header in request.headers]
@@ -223,11 +225,11 @@ class Rest:
             text = text.replace(header.value, "***")  # a refusal may repeat the key
         said = f"HTTP {answer.status_code}: {text[:200]}".encode()
         if answer.status_code in _BANNED:
-            self._paused_until = monotonic_s() + _retry_after_s(answer)
+            self._paused_until = self._clock() + _retry_after_s(answer)
             return "limited", said
         if ban_s := self._bans.get(answer.status_code):
             log.error("banned", extra={"venue": self._venue, "status": answer.status_code, "wait_s": ban_s})
-            self._paused_until = monotonic_s() + ban_s
+            self._paused_until = self._clock() + ban_s
         return ("failed" if answer.is_server_error else "refused"), said
 
     def _hear(self, answer: httpx.Response) -> None:
@@ -250,6 +252,15 @@ class Rest:
                 )
             else:
                 log.info("the venue's REST limit is ours again: calls go at full pace", extra=extra)
+
+
+def _answer(wish: Wish[Future[Timed]], answer: Timed | Exception) -> None:
+    if wish.answer.done():  # who asked for a call of its own is gone
+        return
+    if isinstance(answer, Timed):
+        wish.answer.set_result(answer)
+    else:
+        wish.answer.set_exception(answer)
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

@@ -12,6 +12,7 @@ from services.ingest.rest import Rest, RestError
 from services.ingest.timers import Timers
 from services.ingest.venues.terms import Instrument, Resubscribe, SnapshotWanted
 from services.ingest.venues.venue import Venue
+from services.ingest.waiting import Urgency, ranks
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ class Resync:
         self._name = name
         self._venue = venue
         self._instruments = instruments
+        self._ranks = ranks(instruments)
         self._rest = rest
         self._timers = timers
         self._send = send
@@ -90,7 +92,8 @@ class Resync:
         await asyncio.sleep(wait_s)
         symbol = item.symbol
         try:
-            body = await self._rest.fetch(self._venue.snapshot_request(self._instruments[symbol]))
+            request = self._venue.snapshot_request(self._instruments[symbol])
+            body = await self._rest.fetch(request, Urgency.BOOK, self._ranks[symbol])
         except RestError as e:
             log.warning("no snapshot", extra={"feed": self._name, "symbol": symbol, "reason": str(e)})
             self._under_way.discard(symbol)

@@ -7,7 +7,8 @@ import pytest
 
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s
-from services.ingest.rest import Budget, Rest, RestError
+from services.ingest.budget import Budget
+from services.ingest.rest import Rest, RestError
 from services.ingest.venues.terms import Request
 
 QUICK = Backoff(initial_s=0.001, cap_s=0.002)
