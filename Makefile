@@ -10,8 +10,9 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.ready
 UP ?=
 TESTS ?= tests
+FUZZ ?=
 
-.PHONY: help setup run test check format picture doctor clean
+.PHONY: help setup run test fuzz check format picture doctor clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -64,9 +65,13 @@ else
 	$(BIN)/pytest $(TESTS)
 endif
 
+fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
+	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet
+	$(BIN)/python -m tests.fuzz.parsers $(FUZZ)
+
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean: ## Remove what tools left, but not .venv and not .csx
-	rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+	rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .fuzz build dist

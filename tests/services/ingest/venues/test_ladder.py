@@ -17,7 +17,7 @@ _levels = st.lists(
 def test_any_changes_leave_what_a_sorted_dictionary_would_hold(bids, start, changes, depth) -> None:
     ladder = Ladder(best_is_highest=bids)
     ladder.replace(start)
-    oracle = {price: size for price, size in start if size}
+    oracle = {price: size for price, size in dict(start).items() if size}
     for change in changes:
         ladder.apply(change)
         for price, size in change:
