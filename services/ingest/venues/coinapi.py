@@ -20,6 +20,7 @@ from services.ingest.venues.coinapi_catalogue import decode_listing, instrument_
 from services.ingest.venues.coinapi_figures import turnover
 from services.ingest.venues.coinapi_stream import BOOKS, CoinapiSession, fact
 from services.ingest.venues.coinapi_wire import VENUE
+from services.ingest.venues.moments import moment, moment_ns
 from services.ingest.venues.terms import (
     AnswerError,
     Checks,
@@ -190,7 +191,7 @@ class Coinapi(Venue):
         """Return the call for the trades from `after_ns` on, that one included."""
         if after_ns % DAY_NS >= DAY_NS - MIDNIGHT_NS:
             return self.trades_request(instrument, after_id)
-        start = quote(wire.moment(after_ns), safe="")
+        start = quote(moment(after_ns), safe="")
         path = f"trades/{quote(instrument.native, safe='')}/history?time_start={start}&limit={TRADES_LIMIT}"
         return self._request(path, rows=TRADES_LIMIT)
 
@@ -240,7 +241,7 @@ class Coinapi(Venue):
 
 
 def _opening_ns(timeframe: Timeframe, row: wire.Bar) -> int:
-    open_ns = wire.moment_ns(row.time_period_start)
-    if wire.moment_ns(row.time_period_end) - open_ns != timeframe.ns or open_ns % MILLISECOND_NS:
+    open_ns = moment_ns(row.time_period_start)
+    if moment_ns(row.time_period_end) - open_ns != timeframe.ns or open_ns % MILLISECOND_NS:
         raise msgspec.ValidationError(f"{row.time_period_start} to {row.time_period_end} is no {timeframe}")
     return opening_ns(VENUE, timeframe, open_ns // MILLISECOND_NS)

@@ -8,6 +8,7 @@ from msgspec import Raw, json
 from libs.common.events import SECOND_NS
 from libs.common.events.symbols import Symbol, future, perpetual, spot
 from services.ingest.venues import coinapi_wire as wire
+from services.ingest.venues.moments import moment_ns
 from services.ingest.venues.terms import AnswerError, Instrument
 from services.ingest.venues.wire import UNREADABLE
 
@@ -49,7 +50,7 @@ def instrument_of(listing: wire.Listing, exchange: str) -> Instrument | None:
         tick=listing.price_precision or math.nan,
         lot=(listing.size_precision or math.nan) * size,
         contract_size=size,
-        delisting_ns=wire.moment_ns(due) if due and kind.expiry else None,
+        delisting_ns=moment_ns(due) if due and kind.expiry else None,
         aliases=(listing.symbol_id_exchange,) if listing.symbol_id_exchange else (),
     )
 
@@ -68,7 +69,7 @@ def _kind(listing: wire.Listing) -> Symbol | None:
             due = _due(listing)
             if due is None:
                 return None
-            seconds = wire.moment_ns(due) // SECOND_NS
+            seconds = moment_ns(due) // SECOND_NS
             day = dt.datetime.fromtimestamp(seconds, tz=dt.UTC).date()
             kind = future(listing.asset_id_base, listing.asset_id_quote, day)
         case _:

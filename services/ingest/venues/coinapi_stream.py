@@ -10,6 +10,7 @@ from services.ingest.venues import coinapi_wire as wire
 from services.ingest.venues.books import Book, Change
 from services.ingest.venues.coinapi_book import CountedBook, Step, step
 from services.ingest.venues.coinapi_wire import VENUE
+from services.ingest.venues.moments import moment_ns
 from services.ingest.venues.terms import (
     Acknowledged,
     Checks,
@@ -44,7 +45,7 @@ def fact(
     Raises:
         ValidationError: its time is none.
     """
-    event_ns = wire.moment_ns(row.time_exchange)
+    event_ns = moment_ns(row.time_exchange)
     if row.size == 0:
         checks.non_market += 1
         return None
@@ -145,7 +146,7 @@ class CoinapiSession(Session):
 
     def _trade(self, instrument: Instrument, row: wire.Trade, received_ns: int) -> list[Item]:
         """A row that cannot be read is not counted: the next one shows the hole that it leaves."""
-        event_ns = wire.moment_ns(row.time_exchange)
+        event_ns = moment_ns(row.time_exchange)
         last, last_ns = self._trades.get(instrument.symbol, (None, 0))
         turn = step(last, row.sequence)
         if turn is Step.REPEAT:
@@ -180,7 +181,7 @@ class CoinapiSession(Session):
             return []
         try:
             message = wire.decode_book(frame)
-            event_ns = wire.moment_ns(message.time_exchange)
+            event_ns = moment_ns(message.time_exchange)
             if kind == "book" and message.is_snapshot is None:
                 raise msgspec.ValidationError("a book does not say whether it is whole")
         except UNREADABLE as e:

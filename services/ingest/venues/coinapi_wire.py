@@ -1,26 +1,14 @@
-"""CoinAPI on the wire: each message's shape and decoder, and its times of seven digits read exactly. Pure."""
+"""CoinAPI on the wire: each message's shape and decoder; its times have seven digits. Pure."""
 
-import datetime as dt
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct, ValidationError, json
+from msgspec import Meta, Struct, json
 
-from libs.common.events.words import SECOND_NS
+from services.ingest.venues.moments import Moment
 from services.ingest.venues.wire import LevelSize, Price, Sequence
 
 VENUE: Final = "coinapi"
-FIRST_YEAR: Final = 2001
-LAST_YEAR: Final = 2254
-"""What fits the other venues' milliseconds."""
 
-_EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
-_DAY_S: Final = 86_400
-
-Moment = Annotated[
-    str,
-    Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z\Z"),
-]
-"""ISO 8601, UTC; recorded with seven digits behind the point."""
 TradeId = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,64}\Z")]
 """The vendor's `uuid`, which is not the exchange's own id."""
 TakerSide = Literal["BUY", "SELL", "BUY_ESTIMATED", "SELL_ESTIMATED", "UNKNOWN"]
@@ -107,30 +95,3 @@ decode_trade = json.Decoder(Trade).decode
 decode_book = json.Decoder(Book).decode
 decode_executions = json.Decoder(list[Execution]).decode
 decode_bars = json.Decoder(list[Bar]).decode
-
-
-def moment_ns(text: str) -> int:
-    """Return the nanoseconds since the epoch of a `Moment`, exactly: no float, and no digit is lost.
-
-    Raises:
-        ValidationError: `text` names no day, or one before 2001 or after 2254.
-    """
-    year = int(text[:4])
-    try:
-        days = dt.date(year, int(text[5:7]), int(text[8:10])).toordinal() - _EPOCH_DAY
-    except ValueError as e:
-        raise ValidationError(f"{text} is no time: {e}") from None
-    if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise ValidationError(f"{text} is not between {FIRST_YEAR} and {LAST_YEAR}")
-    seconds = days * _DAY_S + int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-    return seconds * SECOND_NS + int(text[20:-1].ljust(9, "0"))
-
-
-def moment(at_ns: int) -> str:
-    """Return a time as the vendor writes it, cut to its seven digits."""
-    days, within_ns = divmod(at_ns, _DAY_S * SECOND_NS)
-    day = dt.date.fromordinal(_EPOCH_DAY + days)
-    seconds, rest_ns = divmod(within_ns, SECOND_NS)
-    minutes, second = divmod(seconds, 60)
-    hour, minute = divmod(minutes, 60)
-    return f"{day.isoformat()}T{hour:02}:{minute:02}:{second:02}.{rest_ns // 100:07}Z"

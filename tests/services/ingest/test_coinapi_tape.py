@@ -11,7 +11,7 @@ from libs.common.events import SECOND_NS, Origin, Trade
 from libs.common.events.symbols import spot
 from services.ingest.recent import RecentTape
 from services.ingest.venues import Coinapi
-from services.ingest.venues.coinapi_wire import moment, moment_ns
+from services.ingest.venues.moments import moment, moment_ns
 from services.ingest.venues.terms import Instrument
 
 VENUE = Coinapi()

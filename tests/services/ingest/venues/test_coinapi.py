@@ -12,7 +12,7 @@ from libs.common.events import Origin, Side, Source, Timeframe
 from libs.common.events.symbols import spot
 from services.ingest.names import coinapi
 from services.ingest.venues import VENUES, Coinapi
-from services.ingest.venues.coinapi_wire import moment, moment_ns
+from services.ingest.venues.moments import moment, moment_ns
 from services.ingest.venues.terms import AnswerError, Header, Instrument, Stream
 
 SECOND = 1_000_000_000
