@@ -11,11 +11,13 @@ from libs.common.bus.reading import Reader
 from libs.common.bus.topics import TOPICS
 from libs.common.runtime.process import Process
 from services.ingest import polling
-from services.ingest.catalogue import chosen, listed
 from services.ingest.following import Ingest
 from services.ingest.positions import last_published
+from services.ingest.refreshing import refreshing, said
+from services.ingest.registry import Registry
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
+from services.ingest.universe import Universe
 from services.ingest.vendor_settings import VENDORS_ALONE
 from services.ingest.venues import VENUES
 
@@ -33,7 +35,13 @@ async def main(process: Process, settings: Settings) -> None:
     client = httpx.AsyncClient(headers={"User-Agent": "cryptosatx"}, follow_redirects=False)
     process.on_stop(client.aclose)
     rest = Rest(venue.name, client, weight_per_minute=settings.rest_weight_per_minute, bans=venue.bans)
-    instruments = chosen(venue.name, await listed(venue, rest), settings.symbols)
+    registry = Registry(venue, rest, bus.publisher, origin=settings.origin)
+    universe = Universe(venue, rest, settings.symbols, pick_every_s=settings.pick_every_s)
+    await registry.begin()
+    instruments = await universe.begin(registry.catalogue)
     async with Reader(settings.kafka_bootstrap, client_id) as reader:
-        marks = await last_published(reader, venue.name, [one.symbol for one in instruments.values()])
-    Ingest(settings, venue, instruments, sink=bus.publisher, rest=rest, marks=marks).start(process)
+        marks = await last_published(reader, venue.name, registry.catalogue)
+        registry.remember(await said(reader, venue.name))
+    ingest = Ingest(settings, venue, instruments, sink=bus.publisher, rest=rest, marks=marks)
+    ingest.start(process)
+    process.spawn(refreshing(registry, universe, ingest, settings.instruments_every_s), name="instruments")

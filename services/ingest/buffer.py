@@ -40,17 +40,24 @@ class Counts(Struct):
 class _Lane:
     """The pending events of one symbol and class, oldest first."""
 
-    __slots__ = ("book", "counts", "events", "queued", "room", "source", "symbol", "turn")
+    __slots__ = (
+        *("book", "counts", "events", "key", "leaving", "missing_ns"),
+        *("queued", "room", "source", "symbol", "taken_ns", "turn"),
+    )
 
-    def __init__(self, symbol: str, counts: Counts) -> None:
-        self.symbol = symbol
+    def __init__(self, key: tuple[str, str], counts: Counts) -> None:
+        self.key = key
+        self.symbol = key[1]
         self.counts = counts
         self.events: deque[MarketEvent] = deque()
         self.book: BookOf | None = None  # set: the events were conflated, a snapshot is due
         self.source: BookOf | None = None  # of the newest connection
+        self.leaving = False
         self.queued = False
         self.room = asyncio.Event()
         self.turn = asyncio.Lock()
+        self.taken_ns = 0  # time of the newest event taken
+        self.missing_ns = 0  # while books are held: time of the last event before those that were conflated
 
 
 class Buffer:
@@ -68,6 +75,12 @@ class Buffer:
         self._queue: deque[_Lane] = deque()
         self._ready = asyncio.Event()
         self._closed = False
+        self._holding = False
+
+    @property
+    def closed(self) -> bool:
+        """Whether it takes no more events."""
+        return self._closed
 
     @property
     def pending(self) -> int:
@@ -99,12 +112,18 @@ class Buffer:
         """
         lane = self._lane(event)
         lane.source = book
-        if lane.book is not None or len(lane.events) >= self.limit:
+        if lane.book is not None or self._holding or len(lane.events) >= self.limit:
             lane.counts.offered += 1
             lane.counts.conflated += 1
             self._conflate(lane, book)
             return
         self._append(lane, event)
+
+    def forget(self, symbol: str) -> None:
+        """Keep no lane of `symbol`; one that still holds events is gone once they are taken."""
+        for lane in [lane for (_, one), lane in self._lanes.items() if one == symbol]:
+            lane.leaving = True
+            self._drop(lane)
 
     def shed(self) -> None:
         """Give memory back: every book lane becomes the one snapshot that stands for it."""
@@ -112,7 +131,36 @@ class Buffer:
             if lane.events and lane.source is not None:
                 self._conflate(lane, lane.source)
 
+    def hold(self) -> None:
+        """Keep the books back until `release`: of each remains the one snapshot that stands for its changes."""
+        self._holding = True
+        self.shed()
+
+    def release(self) -> dict[str, int]:
+        """Let the books go on; return the time of the last event before the hole of each symbol that has one."""
+        self._holding = False
+        missing: dict[str, int] = {}
+        for lane in self._lanes.values():
+            if lane.book is not None:
+                self._enqueue(lane)
+            if lane.missing_ns:
+                missing[lane.symbol], lane.missing_ns = lane.missing_ns, 0
+        return missing
+
+    def discard(self, symbol: str, name: str) -> int:
+        """Drop the pending events of one lane; return how many: they count as taken."""
+        lane = self._lanes.get((name, symbol))
+        if lane is None:
+            return 0
+        count = len(lane.events)
+        lane.events.clear()
+        lane.counts.taken += count
+        lane.room.set()
+        return count
+
     def _conflate(self, lane: _Lane, book: BookOf) -> None:
+        if self._holding and not lane.missing_ns:
+            lane.missing_ns = lane.taken_ns
         lane.counts.conflated += len(lane.events)
         lane.events.clear()
         lane.book = book
@@ -121,9 +169,14 @@ class Buffer:
     async def take(self, most: int) -> list[MarketEvent]:
         """Return up to `most` events; waits for at least one. Empty only when the buffer is closed and drained."""
         while True:
-            batch = self._take(most)
+            await self.filled()
+            batch = self.grab(most)
             if batch or self._closed:
                 return batch
+
+    async def filled(self) -> None:
+        """Wait until there may be something to `grab`, or the buffer is closed."""
+        if not self._queue and not self._closed:
             self._ready.clear()
             await self._ready.wait()
 
@@ -134,31 +187,42 @@ class Buffer:
         for lane in self._lanes.values():
             lane.room.set()
 
-    def _take(self, most: int) -> list[MarketEvent]:
+    def grab(self, most: int) -> list[MarketEvent]:
+        """Return up to `most` events that wait now, perhaps none."""
         batch: list[MarketEvent] = []
         while self._queue and len(batch) < most:
             lane = self._queue.popleft()
             lane.queued = False
+            if self._holding and lane.source is not None:
+                continue  # `release` brings it back
             if lane.book is not None:
                 book, lane.book = lane.book, None
                 state = book(lane.symbol)
                 if state is not None:  # else out of sync: the session sends a snapshot when it is whole again
                     lane.counts.made += 1
+                    lane.taken_ns = state.event_ns
                     batch.append(state)
             count = min(len(lane.events), most - len(batch), _TURN)
             batch.extend(lane.events.popleft() for _ in range(count))
             lane.counts.taken += count
+            lane.taken_ns = batch[-1].event_ns if count else lane.taken_ns
             if lane.events:
                 self._enqueue(lane)
             lane.room.set()
+            if lane.leaving:
+                self._drop(lane)
         return batch
+
+    def _drop(self, lane: _Lane) -> None:
+        if not (lane.events or lane.queued or lane.book or lane.turn.locked()):
+            self._lanes.pop(lane.key, None)
 
     def _lane(self, event: MarketEvent) -> _Lane:
         name = CLASS_OF[type(event)]
         key = (name, event.symbol)
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(event.symbol, self.counts[name])
+            lane = self._lanes[key] = _Lane(key, self.counts[name])
         return lane
 
     def _append(self, lane: _Lane, event: MarketEvent) -> None:
@@ -169,6 +233,8 @@ class Buffer:
         self._enqueue(lane)
 
     def _enqueue(self, lane: _Lane) -> None:
+        if self._holding and lane.source is not None:  # a book
+            return
         if not lane.queued:
             lane.queued = True
             self._queue.append(lane)

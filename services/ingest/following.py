@@ -1,10 +1,11 @@
-"""One venue's running parts: sockets, recovery, history and publisher, started and stopped together."""
+"""One venue's running parts: sockets, recovery, history and publisher; whom they follow may change while they run."""
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
+from libs.common.runtime.clock import now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
@@ -18,6 +19,7 @@ from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
+from services.ingest.sharding import replanned
 from services.ingest.timers import Timers
 from services.ingest.venues.terms import Instrument, Plan
 from services.ingest.venues.venue import Venue
@@ -31,7 +33,7 @@ _DRAIN_WITHIN_S: Final = 5.0
 
 
 class Ingest:
-    """One venue's running parts; `start` and `stop` are all there is to do with it."""
+    """One venue's running parts; `start`, `follow` and `stop` are all there is to do with it."""
 
     def __init__(
         self,
@@ -46,13 +48,13 @@ class Ingest:
         limits: Limits | None = None,
         drain_within_s: float = _DRAIN_WITHIN_S,
     ) -> None:
-        """`instruments` by the venue's own names, only those to follow; `marks`: where an earlier run ended."""
+        """`instruments` by canonical symbol, only those to follow; `marks`: where an earlier run ended."""
         self.buffer = Buffer(settings.buffer_events)
         self.draining = Draining(venue.name, self.buffer, sink)
         self.parking = Parking(venue.name, sink)
         self._settings = settings
         self._venue = venue
-        self._by_native = dict(instruments)
+        self._by_native = {one.native: one for one in instruments.values()}
         self._instruments = {one.symbol: one for one in instruments.values()}
         self._rest = rest
         self._drain_within_s = drain_within_s
@@ -60,7 +62,7 @@ class Ingest:
         self.history = History(
             venue, self._instruments, rest, self.buffer, bars=settings.history_bars, origin=settings.origin
         )
-        gaps = Gaps(venue.name, settings.origin, self.buffer)
+        gaps = self._gaps = Gaps(venue.name, settings.origin, self.buffer)
         self.recovery = Recovery(
             venue,
             self._instruments,
@@ -71,17 +73,21 @@ class Ingest:
             limits=limits or Limits(age_s=settings.backfill_age_s, held=settings.held_trades),
             unfilled=self.history.unfilled,
         )
-        for symbol, mark in marks.items():
-            self.recovery.resume(symbol, mark.trade_id, mark.event_ns)
+        self._marks = marks
+        for symbol in self._instruments:
+            self._resume(symbol)
         self._intake = Intake(venue.name, self.buffer, self.recovery, gaps, self.parking)
-        plans = venue.plan(list(self._instruments.values()), settings.streams)
+        plans = replanned(venue, (), self._instruments, settings.streams).more
         self.lines = [self._line(number, plan) for number, plan in enumerate(plans)]
+        self._process: Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._running: dict[Line, asyncio.Task[None]] = {}
         metrics.SYMBOLS.labels(venue.name).set(len(self._instruments))
         metrics.HELD.labels(venue.name).set_function(lambda: self.recovery.held)
 
     def start(self, process: Process) -> None:
         """Run every part as a critical task of `process`, and have it end them in order."""
+        self._process = process
         process.on_stop(self.stop)
         process.check("venue", self.fault)
         process.memory.on_pressure(self.buffer.shed)
@@ -91,15 +97,19 @@ class Ingest:
             process.spawn(self.parking.run(), name="rejects"),
             process.spawn(self.history.run(), name="history"),
             process.spawn(self._snapshots(), name="snapshots"),
-            *(process.spawn(line.run(), name=f"line {number}") for number, line in enumerate(self.lines)),
         ]
         self._tasks = [draining, *others]
+        for line in self.lines:
+            self._run(line)
 
     async def stop(self) -> None:
         """Close the sockets, offer what was read, have the broker acknowledge all of it."""
         draining, *others = self._tasks
-        await asyncio.wait([asyncio.ensure_future(line.stop()) for line in self.lines], timeout=_CLOSE_WITHIN_S)
+        closing = [asyncio.ensure_future(line.stop()) for line in self._running]
+        if closing:
+            await asyncio.wait(closing, timeout=_CLOSE_WITHIN_S)
         await self.recovery.stop()
+        others += self._running.values()
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -117,8 +127,83 @@ class Ingest:
         """Return why the venue's data does not flow, or None."""
         if self.draining.down_since is not None:
             return "the broker does not take records"
+        if not self.lines:
+            return "nothing that is to be followed trades yet"
         closed = sum(not line.connected for line in self.lines)
         return f"{closed} of {len(self.lines)} connections are down" if closed else None
+
+    @property
+    def followed(self) -> Mapping[str, Instrument]:
+        """What is listened to, by canonical symbol."""
+        return self._instruments
+
+    async def follow(self, wanted: Mapping[str, Instrument]) -> None:
+        """Listen to `wanted`, by canonical symbol, and to nothing else; what stays is heard without a break.
+
+        Returns once no connection hears what is not wanted any more, and everything about that is forgotten.
+        """
+        before = dict(self._instruments)
+        gone = [symbol for symbol in before if symbol not in wanted]
+        fresh = [symbol for symbol in wanted if symbol not in before]
+        renewed = [symbol for symbol, one in wanted.items() if symbol in before and not _alike(before[symbol], one)]
+        self._take(wanted)
+        for symbol in fresh:
+            self._resume(symbol)
+        self.history.follow(fresh)
+        for change, symbols in (("followed", fresh), ("left", gone), ("renewed", renewed)):
+            metrics.FOLLOWING.labels(self._venue.name, change).inc(len(symbols))
+            if symbols:
+                log.info("following changes", extra={"venue": self._venue.name, "change": change, "symbols": symbols})
+        ended = await self._reconnect(renewed)
+        await asyncio.gather(*(line.stop() for line in ended), *(line.settled() for line in self.lines))
+        for line in ended:
+            self._running.pop(line, None)
+        for symbol in gone:
+            await self._forget(symbol)
+
+    def _take(self, wanted: Mapping[str, Instrument]) -> None:
+        """Have the shared catalogues hold `wanted`, in its order."""
+        self._instruments.clear()
+        self._instruments.update(wanted)
+        self._by_native.clear()
+        self._by_native.update({one.native: one for one in wanted.values()})
+        for one in wanted.values():
+            self.recovery.follow(one)
+        metrics.SYMBOLS.labels(self._venue.name).set(len(wanted))
+
+    async def _reconnect(self, renewed: Collection[str]) -> list[Line]:
+        """Give each connection that changes its new plan, and new ones what has no room; return those left empty."""
+        plans = [line.plan for line in self.lines]
+        made = replanned(self._venue, plans, self._instruments, self._settings.streams, renewed)
+        for symbol, reason in made.refused.items():
+            log.error("cannot be asked for", extra={"venue": self._venue.name, "symbol": symbol, "reason": reason})
+        changes = [(line, plan) for line, plan in zip(self.lines, made.plans, strict=True) if plan is not line.plan]
+        opened = [self._line(number, plan) for number, plan in enumerate(made.more)]
+        ended = [line for line, plan in changes if plan is None]
+        self.lines = [*(line for line in self.lines if line not in ended), *opened]
+        for line in opened:
+            self._run(line)
+        await asyncio.sleep(_DIAL_SPACING_S * len(opened))
+        for line, plan in changes:
+            if plan is not None:
+                line.change(plan)
+                await asyncio.sleep(_DIAL_SPACING_S)
+        return ended
+
+    async def _forget(self, symbol: str) -> None:
+        await self.recovery.forget(symbol)
+        await self._gaps.forget(symbol, now_ns=now_ns())
+        self.history.forget(symbol)
+        self.buffer.forget(symbol)
+
+    def _resume(self, symbol: str) -> None:
+        """Continue behind the last trade of `symbol` that was ever published."""
+        if mark := self.draining.marks.get(symbol) or self._marks.get(symbol):
+            self.recovery.resume(symbol, mark.trade_id, mark.event_ns)
+
+    def _run(self, line: Line) -> None:
+        assert self._process is not None
+        self._running[line] = self._process.spawn(line.run(), name=f"line {line.plan.url[:80]}")
 
     async def _snapshots(self) -> None:
         while True:
@@ -141,10 +226,15 @@ class Ingest:
             f"{self._venue.name} {plan.url}",
             plan,
             self._venue,
-            self._venue.session(plan, self._by_native, self._settings.origin),
-            instruments=self._instruments,
+            self._venue.session(plan, dict(self._by_native), self._settings.origin),  # it reads as it began
+            instruments=dict(self._instruments),
             intake=self._intake,
             rest=self._rest,
             timers=self._timers,
             active=active,
         )
+
+
+def _alike(before: Instrument, now: Instrument) -> bool:
+    """Return whether frames about both read alike; steps and status are not read."""
+    return (before.native, before.contract_size, before.inverse) == (now.native, now.contract_size, now.inverse)

@@ -72,6 +72,11 @@ class Gaps:
             msgspec.structs.replace(gap, event_ns=now_ns, received_ns=now_ns, to_ns=until_ns, recovered=recovered)
         )
 
+    async def forget(self, symbol: str, *, now_ns: int) -> None:
+        """Publish that nobody fills the open holes of `symbol` any more: it is not listened to."""
+        for stream in [stream for one, stream in self._open if one == symbol]:
+            await self.closed(symbol, stream, to_ns=now_ns, now_ns=now_ns, recovered=False)
+
     async def lost(self, symbol: str, stream: str, *, to_ns: int, now_ns: int) -> None:
         """Publish that an open hole could not be filled (cause `backfill`), with the bounds that are known."""
         gap = self._open.get((symbol, stream))

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from services.ingest.buffer import Buffer
 from services.ingest.rest import Rest, RestError
 from services.ingest.venues.terms import AnswerError, Instrument
 from services.ingest.venues.venue import Venue
-from services.ingest.waiting import Urgency, ranks
+from services.ingest.waiting import LAST_RANK, Urgency, ranks
 
 log = logging.getLogger(__name__)
 
@@ -68,13 +68,24 @@ class History:
 
     def begin(self) -> None:
         """Want the past of every symbol, and each bar that is open now once it closes: we missed its beginning."""
+        self.follow(self._instruments)
+
+    def follow(self, symbols: Iterable[str]) -> None:
+        """Want the past of `symbols`, which are among the instruments, as at the start."""
+        symbols = tuple(symbols)
+        self._ranks = ranks(self._instruments)
         now = self._clock()
         for timeframe in Timeframe:
-            for symbol in self._instruments:
+            for symbol in symbols:
                 if self._bars:
                     self._want(_Errand(now, symbol, timeframe, 0, 0))
                 if self._timed:
                     self._want_bars(symbol, timeframe, now, now)
+
+    def forget(self, symbol: str) -> None:
+        """Want nothing more of `symbol`, which is no instrument any more."""
+        self._errands = [errand for errand in self._errands if errand.symbol != symbol]
+        heapq.heapify(self._errands)
 
     def unfilled(self, symbol: str, from_ns: int, to_ns: int) -> None:
         """Want every bar that holds a part of [from_ns, to_ns], once it is closed: its trades are missing."""
@@ -111,18 +122,22 @@ class History:
         self._news.set()
 
     async def _do(self, errand: _Errand) -> None:
-        instrument = self._instruments[errand.symbol]
+        instrument = self._instruments.get(errand.symbol)
+        if instrument is None:
+            return
         timeframe = errand.timeframe
         limit = self._limit(errand)
         try:
             body = await self._rest.fetch(
                 self._venue.candles_request_at(instrument, timeframe, limit, self._clock()),
                 Urgency.CANDLES if errand.until_ns else Urgency.HISTORY,
-                self._ranks[errand.symbol],
+                self._ranks.get(errand.symbol, LAST_RANK),
             )
             candles = self._venue.candles(instrument, timeframe, body, self._clock(), self._origin)
         except (RestError, AnswerError) as e:
             self._again(errand, str(e))
+            return
+        if errand.symbol not in self._instruments:  # it was asked for, and then forgotten
             return
         closed = [candle for candle in candles if candle.closed and candle.open_ns >= errand.since_ns]
         for candle in closed:

@@ -29,7 +29,9 @@ class Rotation(Struct, frozen=True, kw_only=True):
     jitter: float = 0.05
     """Share by which each connection's time differs, so that not all are replaced at once."""
     overlap_s: float = 30.0
-    """How long two connections may live side by side."""
+    """How long two connections may live side by side,"""
+    overlap_symbol_s: float = 1.5
+    """and how much longer for each symbol: some venues' books are fetched one by one."""
 
 
 class Line:
@@ -57,6 +59,14 @@ class Line:
         self._stopping = asyncio.Event()
         self._live: dict[Feed, asyncio.Task[str]] = {}
         self._speaker: Feed | None = None
+        self._changed = asyncio.Event()
+        self._settled = asyncio.Event()
+        self._settled.set()
+
+    @property
+    def plan(self) -> Plan:
+        """What is to be heard; the connection that is open may still be of the plan before."""
+        return self._plan
 
     @property
     def connected(self) -> bool:
@@ -67,6 +77,16 @@ class Line:
         """Have every book in sync published whole."""
         if self._speaker is not None:
             self._speaker.publish_books()
+
+    def change(self, plan: Plan) -> None:
+        """Have the next connection made for `plan` at once, beside the one that is open, which it replaces."""
+        self._plan = plan
+        self._changed.set()
+        self._settle()
+
+    async def settled(self) -> None:
+        """Return once no connection of an earlier plan is left."""
+        await self._settled.wait()
 
     async def run(self) -> None:
         """Stay connected until `stop`."""
@@ -79,6 +99,8 @@ class Line:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._live.clear()
+            self._settle()
 
     async def stop(self) -> None:
         """End every connection; what they have read is offered before they are gone."""
@@ -91,7 +113,7 @@ class Line:
         """Follow one unbroken chain of connections to its end, and wait before the next."""
         while True:
             task = self._live[feed]
-            await self._first_of(task, feed.rotating.wait(), within_s=self._lifetime_s())
+            await self._first_of(task, feed.rotating.wait(), self._changed.wait(), within_s=self._lifetime_s())
             if task.done() or self._stopping.is_set():
                 await self._ended(feed, task)
                 return
@@ -101,13 +123,16 @@ class Line:
         """Open the next connection beside `old` and hand over; return the one that speaks from now on."""
         task = self._live[old]
         new = self._start(active=False)
-        await self._first_of(self._live[new], new.proven.wait(), task, within_s=self._rotation.overlap_s)
+        overlap_s = self._rotation.overlap_s + self._rotation.overlap_symbol_s * len(new.plan.symbols)
+        await self._first_of(self._live[new], new.proven.wait(), task, within_s=overlap_s)
         if self._stopping.is_set():
             return old
         if self._live[new].done() or new.opened_at is None:
             log.warning("replacement failed", extra={"venue": self._venue, "url": self._plan.url})
             new.end("replacement_failed")
             await self._forget(new)
+            if old.plan is not self._plan:
+                self._changed.set()
             await self._first_of(task, within_s=self._backoff.next_s())
             return old
         if task.done():
@@ -122,6 +147,7 @@ class Line:
     async def _ended(self, feed: Feed, task: "asyncio.Task[str]") -> None:
         cause = await task
         self._live.pop(feed, None)
+        self._settle()
         metrics.DISCONNECTS.labels(self._venue, cause).inc()
         if self._stopping.is_set():
             return
@@ -137,21 +163,29 @@ class Line:
             return
         from_ns = feed.last_frame_ns or now_ns()
         word = "timeout" if cause in {"silent", "first_data"} else "disconnect"
-        for symbol in self._plan.symbols:
-            for stream in self._plan.streams:
+        for symbol in feed.plan.symbols:
+            for stream in feed.plan.streams if symbol in self._plan.symbols else ():
                 await self._intake.interrupted(symbol, stream, cause=word, from_ns=from_ns)
 
     async def _forget(self, feed: Feed) -> None:
         task = self._live.pop(feed)
         cause = await task
+        self._settle()
         metrics.DISCONNECTS.labels(self._venue, cause).inc()
 
     def _start(self, *, active: bool) -> Feed:
+        self._changed.clear()
         feed = self._open_feed(self._plan, active)
         self._live[feed] = asyncio.create_task(feed.run(), name=f"feed {self._plan.url}")
         if active:
             self._speaker = feed
         return feed
+
+    def _settle(self) -> None:
+        if all(feed.plan is self._plan for feed in self._live):
+            self._settled.set()
+        else:
+            self._settled.clear()
 
     def _lifetime_s(self) -> float:
         return self._rotation.every_s * (1 - self._rotation.jitter * self._chance.random())

@@ -63,7 +63,9 @@ CATALOGUE_FAILURES: Final = Counter(
     (*_VENUE, "reason"),
 )
 LEFT_OUT: Final = Gauge(
-    "csx_ingest_instruments_left_out", "Instruments without a canonical symbol of their own, by reason", (*_VENUE, "reason")
+    "csx_ingest_instruments_left_out",
+    "Instruments without a canonical symbol of their own, by reason",
+    (*_VENUE, "reason"),
 )
 
 VENDOR_USABLE: Final = Gauge("csx_ingest_vendor_usable", "0 where a vendor is not asked, for want of a key", _VENUE)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -66,6 +66,11 @@ class Draining:
         self._meter = metrics.BufferMeter(venue, buffer)
         self._acknowledged: dict[str, Mark] = {}
         self._written: dict[str, tuple[Mark, float]] = {}
+
+    @property
+    def marks(self) -> Mapping[str, Mark]:
+        """The last trade of each symbol that the broker acknowledged, also of those that are not followed any more."""
+        return self._acknowledged
 
     async def run(self) -> None:
         """Drain; returns when the buffer is closed and all of it was acknowledged."""

@@ -99,11 +99,13 @@ class Recovery:
         if market := self._markets.get(instrument.symbol):
             market.instrument = instrument
         else:
+            self._ranks.setdefault(instrument.symbol, len(self._ranks))
             self._markets[instrument.symbol] = _Market(instrument, _tape(self._venue, self._limits.held))
 
     async def forget(self, symbol: str) -> None:
         """Take no more trades of `symbol`: what was held of it is published, what is missing stays so."""
         market = self._markets.pop(symbol, None)
+        self._ranks.pop(symbol, None)
         if market is None:
             return
         if filling := market.filling:

@@ -11,6 +11,7 @@ from libs.common.events.symbols import SymbolError, parse
 from services.ingest.vendor_settings import VENDORS_ALONE, VendorSettings
 from services.ingest.venues import KEYED, VENUES
 from services.ingest.venues.terms import Stream
+from services.ingest.wishes import Top, top_of
 
 
 class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
@@ -19,7 +20,7 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     venue: str = "okx"
     """A name of `VENUES`, or `vendors`: such a process asks vendors and follows no venue."""
     symbols: Annotated[tuple[str, ...], NoDecode] = ("BTC-USDT-PERP",)
-    """Canonical symbols, commas between."""
+    """Canonical symbols, or `top:65`, `top:65:PERP`, `top:65:USDT-PERP` for the busiest; commas between."""
     streams: Annotated[tuple[Stream, ...], NoDecode] = tuple(Stream)
     """What is listened to, commas between."""
     ws_url: str | None = None
@@ -48,6 +49,10 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """A connection whose trades or books never came by then is made anew."""
     backfill_age_s: float = Field(3600.0, ge=0)
     """Trades older than that are not fetched: their hole stays."""
+    instruments_every_s: float = Field(300.0, ge=1)
+    """Between two looks at what the venue lists."""
+    pick_every_s: float = Field(3600.0, ge=1)
+    """Between two choices of the busiest (`top:`), at least."""
     held_trades: int = Field(20_000, ge=1)
     """Live trades of one symbol that may wait for a backfill."""
     rest_weight_per_minute: float = Field(1200.0, gt=0)
@@ -62,14 +67,16 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
 
     @field_validator("symbols")
     @classmethod
-    def _symbols(cls, symbols: tuple[str, ...]) -> tuple[str, ...]:
+    def _symbols(cls, symbols: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
         if not symbols:
             raise ValueError("no symbol: name at least one, such as BTC-USDT-PERP")
         for symbol in symbols:
             try:
-                parse(symbol)
+                top = top_of(symbol) or parse(symbol)
             except SymbolError as e:
                 raise ValueError(str(e)) from e
+            if isinstance(top, Top) and info.data.get("venue") == VENDORS_ALONE:
+                raise ValueError(f"{symbol}: the busiest of what? vendors are no venue: name symbols")
         return symbols
 
     @field_validator("venue")

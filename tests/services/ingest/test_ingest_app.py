@@ -22,7 +22,7 @@ from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from libs.common.runtime.settings import load
 from services.ingest.app import main
-from services.ingest.catalogue import chosen, listed
+from services.ingest.catalogue import listed
 from services.ingest.following import Ingest
 from services.ingest.positions import last_published
 from services.ingest.publisher import Mark
@@ -76,14 +76,6 @@ def test_bybit_is_a_venue_and_offers_no_choice_of_trades(monkeypatch) -> None:
     }
     with pytest.raises(ConfigurationError, match="bybit has no such choice"):
         settings_of(monkeypatch, CSX_INGEST_VENUE="bybit", CSX_INGEST_TRADE_CHANNEL="trade")
-
-
-def test_unknown_symbols_are_left_out_and_none_at_all_is_refused(tiny, caplog) -> None:
-    catalogue = {name: tiny.Venue.instrument(name) for name in ("BTC-USDT", "ETH-USDT")}
-    assert list(chosen("tiny", catalogue, ("ETH-USDT", "NO-USDT"))) == ["ETH-USDT"]
-    assert "tiny does not list NO-USDT" in caplog.text
-    with pytest.raises(ConfigurationError, match="lists none of NO-USDT"):
-        chosen("tiny", catalogue, ("NO-USDT",))
 
 
 async def test_instruments_are_asked_for_until_the_venue_answers(tiny, rest_of) -> None:
