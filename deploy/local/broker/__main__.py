@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deploy.local.broker.broker import Broker
 from deploy.local.broker.configs import DEFAULTS
+from deploy.local.broker.quota import Quota
 from deploy.local.broker.server import Server
 
 log = logging.getLogger("deploy.local.broker")
@@ -35,6 +36,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--auto-create", action="store_true", help="create topics that clients ask about")
     parser.add_argument("--retention-bytes", default=DEFAULTS["retention.bytes"], help="a partition, -1: no limit")
     parser.add_argument("--segment-bytes", default=DEFAULTS["segment.bytes"], help="a file")
+    parser.add_argument("--producer-byte-rate", type=float, help="bytes a second that one client id may produce")
     parser.add_argument("--log-format", choices=("plain", "json"), default="plain")
     return parser.parse_args()
 
@@ -46,7 +48,11 @@ async def _serve(arguments: argparse.Namespace) -> int:
         asyncio.get_running_loop().add_signal_handler(wanted, stopping.set)
     try:
         broker = Broker(
-            arguments.data_dir, defaults=defaults, auto_create=arguments.auto_create, partitions=arguments.partitions
+            arguments.data_dir,
+            defaults=defaults,
+            auto_create=arguments.auto_create,
+            partitions=arguments.partitions,
+            quota=Quota(arguments.producer_byte_rate) if arguments.producer_byte_rate else None,
         )
         server = Server(broker, host=arguments.host, port=arguments.port)
         await server.start()

@@ -10,6 +10,7 @@ from deploy.local.broker import compaction
 from deploy.local.broker.groups import Group
 from deploy.local.broker.log import Log
 from deploy.local.broker.offsets import Offsets
+from deploy.local.broker.quota import Quota
 from deploy.local.broker.topics import Topics
 from deploy.local.broker.transactions import Transactions
 
@@ -24,13 +25,20 @@ class Broker:
     """One node's state. `defaults` are topic settings, `partitions` the count for who does not name one."""
 
     def __init__(
-        self, folder: Path, *, defaults: Mapping[str, str] | None = None, auto_create: bool = False, partitions: int = 4
+        self,
+        folder: Path,
+        *,
+        defaults: Mapping[str, str] | None = None,
+        auto_create: bool = False,
+        partitions: int = 4,
+        quota: Quota | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.host = "127.0.0.1"
         self.port = 0
         self.auto_create = auto_create
         self.partitions = partitions
+        self.quota = quota
         self.topics = Topics(folder, defaults or {})
         self.offsets = Offsets(folder / "offsets.jsonl")
         self.transactions = Transactions(folder / "transactions.json", self.topics, self.offsets)

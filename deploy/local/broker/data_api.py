@@ -8,6 +8,7 @@ from deploy.local.broker.broker import Broker
 from deploy.local.broker.codes import Code
 from deploy.local.broker.log import Log
 from deploy.local.broker.offsets import Partition
+from deploy.local.broker.quota import held
 from deploy.local.broker.records import header
 from deploy.local.broker.wire import EMPTY, NO_THROTTLE, Request, array, i16, i32, i64, string
 
@@ -18,8 +19,8 @@ _NO_REPLICA: Final = i32(-1)
 _ATTRIBUTES_LOW: Final = 22  # position of the low byte of a batch's attributes
 
 
-def produce(broker: Broker, request: Request) -> bytes | None:
-    """Append batches (versions 3 to 8); with acks=0 there is no answer."""
+def produce(broker: Broker, request: Request) -> bytes | Coroutine[None, None, bytes] | None:
+    """Append batches (versions 3 to 8); with acks=0 there is no answer, over its quota a client waits for it."""
     request.optional_string()  # the transactional id: batches carry their producer themselves
     acks = request.i16()
     request.i32()
@@ -42,7 +43,12 @@ def produce(broker: Broker, request: Request) -> bytes | None:
         return string(topic) + array(request.array(lambda: partition(topic)))
 
     answer = array(request.array(of_topic)) + NO_THROTTLE
-    return None if acks == 0 else answer
+    if acks == 0:
+        return None
+    if broker.quota is None:
+        return answer
+    wait_s = broker.quota.charge(request.client, len(request.data), asyncio.get_running_loop().time())
+    return held(answer, wait_s) if wait_s else answer
 
 
 def _append(broker: Broker, log: Log | None, partition: Partition, data: bytes) -> tuple[Code, int]:
