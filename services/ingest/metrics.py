@@ -15,6 +15,9 @@ CONNECTS: Final = Counter("csx_ingest_connects_total", "Connections that were op
 DISCONNECTS: Final = Counter("csx_ingest_disconnects_total", "Connections that ended, by cause", (*_VENUE, "cause"))
 CONNECTED: Final = Gauge("csx_ingest_connections", "Connections that are open", _VENUE)
 RESYNCS: Final = Counter("csx_ingest_resyncs_total", "Fresh books that sessions asked for", (*_VENUE, "way"))
+STALLS: Final = Counter(
+    "csx_ingest_stalls_total", "Topics that should have spoken and did not, by what was done", (*_STREAM, "outcome")
+)
 REJECTS: Final = Counter("csx_ingest_rejects_total", "Frames or parts that could not be read", (*_VENUE, "reason"))
 REJECTS_UNPARKED: Final = Counter("csx_ingest_rejects_unparked_total", "Rejects that were only counted", _VENUE)
 CHECKS: Final = Counter(
@@ -66,6 +69,11 @@ LEFT_OUT: Final = Gauge(
     "csx_ingest_instruments_left_out",
     "Instruments without a canonical symbol of their own, by reason",
     (*_VENUE, "reason"),
+)
+OPEN_INTEREST: Final = Counter(
+    "csx_ingest_open_interest_answers_total",
+    "Open interest that was asked for, by what came of it",
+    (*_VENUE, "outcome"),
 )
 
 VENDOR_USABLE: Final = Gauge("csx_ingest_vendor_usable", "0 where a vendor is not asked, for want of a key", _VENUE)
