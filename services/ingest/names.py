@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, TypeAlias
 
 from libs.common.events.symbols import Symbol, SymbolError, future, perpetual, spot
+from services.ingest.venues.hyperliquid_wire import kind_of
 from services.ingest.venues.terms import Instrument
 
 USDM_QUOTES: Final = ("USDT", "USDC", "BUSD", "BTC")
@@ -127,6 +128,14 @@ def coinapi(native: str) -> Instrument | None:
         return None
 
 
+def hyperliquid(native: str) -> Instrument | None:
+    """Return a perpetual (`BTC`, `kPEPE`): sizes are units of the coin, whatever the contract."""
+    try:
+        return _instrument(native, kind_of(native))
+    except SymbolError:
+        return None
+
+
 def _instrument(native: str, kind: Symbol, *, inverse: bool = False) -> Instrument:
     return Instrument(symbol=str(kind), native=native, kind=kind, tick=math.nan, lot=math.nan, inverse=inverse)
 
@@ -137,5 +146,6 @@ NAMES: Final[dict[str, Derive]] = {
     "binance-usdm": binance_usdm,
     "bybit": bybit,
     "coinapi": coinapi,
+    "hyperliquid": hyperliquid,
     "okx": okx,
 }

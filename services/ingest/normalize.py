@@ -16,7 +16,7 @@ from services.ingest.playback import played
 from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
-from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Okx
+from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Hyperliquid, Okx
 from services.ingest.venues.terms import AnswerError, Checks, Item, Plan, SnapshotWanted, Stream
 from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import rejected
@@ -27,13 +27,16 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
     "binance-usdm": lambda: BinanceUsdm(trade_channel="first"),
     "coinapi": lambda: Coinapi(exchange=""),
     "bybit": Bybit,
+    "hyperliquid": Hyperliquid,
     "okx": Okx,
 }
 """Venues as recordings want them: whichever trade channel was recorded."""
 STOPPED: Final = b"stop"
 """Cause of an end: the recorder was told to stop, and nothing is missing before it."""
 ROTATED: Final = b"rotated"
-_CATALOGUE: Final = re.compile(r"/(?:public/instruments|instruments-info|exchangeInfo|v1/symbols)\b")
+_CATALOGUE: Final = re.compile(
+    r"/(?:public/instruments|instruments-info|exchangeInfo|v1/symbols|info#metaAndAssetCtxs)\b"
+)
 
 
 class Normalizer:

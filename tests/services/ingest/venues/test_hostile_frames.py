@@ -55,6 +55,9 @@ INSTRUMENTS = {
             symbol="BTC-USD", native="BITSTAMP_SPOT_BTC_USD", kind=spot("BTC", "USD"), tick=0.1, lot=0.1
         )
     },
+    "hyperliquid": {
+        "BTC": Instrument(symbol="BTC-USDC-PERP", native="BTC", kind=perpetual("BTC", "USDC"), tick=0.1, lot=1e-5)
+    },
 }
 URLS = {"bybit": "wss://x/v5/public/linear"}
 """Where the address of a connection says what its frames are about."""
@@ -121,6 +124,18 @@ GOOD: dict[str, list[Any]] = {
         {"type": "book", "symbol_id": "BITSTAMP_SPOT_BTC_USD", "sequence": 6, "is_snapshot": False,
          "time_exchange": "2026-09-25T01:29:07Z", "bids": [{"price": 1, "size": 0}], "asks": []},
         {"type": "reconnect", "within_seconds": 10},
+    ],
+    "hyperliquid": [
+        {"channel": "trades", "data": [{"coin": "BTC", "side": "A", "px": "84143.0", "sz": "0.00036",
+                                        "time": 1790232216193, "hash": "0x7a", "tid": 1045359869404765,
+                                        "users": ["0x9a", "0x82"]}]},
+        {"channel": "l2Book", "data": {"coin": "BTC", "time": 1790232236546, "levels": [
+            [{"px": "84143.0", "sz": "10.25923", "n": 36}], [{"px": "84144.0", "sz": "50.66449", "n": 18}]]}},
+        {"channel": "activeAssetCtx", "data": {"coin": "BTC", "ctx": {
+            "funding": "0.0000018952", "openInterest": "36585.31848", "prevDayPx": "86627.0", "dayNtlVlm": "4161.9",
+            "premium": None, "oraclePx": "84198.0", "markPx": "84148.0", "midPx": "84143.5"}}},
+        {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": {
+            "type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": False}}},
     ],
 }  # fmt: skip
 _ANSWER = {"lastUpdateId": 1, "bids": [["1", "2"]], "asks": [["3", "4"]]}
