@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from typing import Final
 
-import msgspec
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI, ProtocolError
 
@@ -15,9 +14,12 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.children import Children
 from services.ingest.dial import MAX_FRAME_BYTES, dial
+from services.ingest.habits import Habits
 from services.ingest.intake import Taker
+from services.ingest.remedies import Remedies
 from services.ingest.rest import Rest
 from services.ingest.resync import Resync
+from services.ingest.silence import Silence
 from services.ingest.streams import CLASS_OF
 from services.ingest.tap import Tap
 from services.ingest.timers import Timers
@@ -61,16 +63,17 @@ class Feed:
         timers: Timers,
         active: bool,
         tap: Tap | None = None,
+        habits: Habits | None = None,
     ) -> None:
         """`instruments` by canonical symbol. A feed that is not `active` follows its books without offering them.
 
-        `tap` hears everything that goes over the connection, before it means anything.
+        `tap` hears everything that goes over the connection, before it means anything; `habits` are the venue's.
         """
         self.plan = plan
         self.proven = asyncio.Event()
         """Everything it was made for has arrived: it may replace another one."""
         self.rotating = asyncio.Event()
-        """The venue announced its end."""
+        """The venue announced its end, or a topic of it is stalled."""
         self.opened_at: float | None = None
         self.last_frame_ns = 0
         self._name = name
@@ -83,7 +86,7 @@ class Feed:
         self._cause: str | None = None
         self._socket: ClientConnection | None = None
         self._children = Children(name, self.end)
-        self._vigil = Vigil(venue.heartbeat, plan.streams, timers.first_data_s)
+        self._vigil = Vigil(venue.heartbeat)
         self._resync = Resync(
             name,
             venue,
@@ -95,9 +98,15 @@ class Feed:
             spawn=self._children.spawn,
             end=self.end,
         )
+        self._silence = Silence(
+            plan, habits or Habits(), timers.first_data_s, frames=session.resubscribe, resyncing=self._resync.under_way
+        )
+        self._remedies = Remedies(
+            name, venue.name, self._silence, intake, self._send, spawn=self._children.spawn, renew=self.rotating.set
+        )
         self._synced: set[str] = set()
         self._seen: Counter[Hashable] = Counter()
-        self._checked: Counter[str] = Counter()
+        self._checks = metrics.ChecksMeter(venue.name, session.checks)
         self._frames = metrics.FRAMES.labels(venue.name)
         self._bytes = metrics.FRAME_BYTES.labels(venue.name)
 
@@ -117,7 +126,7 @@ class Feed:
             if self.opened_at is not None:
                 metrics.CONNECTED.labels(self._venue.name).dec()
             await self._children.reap()
-            self._count_checks()
+            self._checks.update()
             if self._tap is not None:
                 self._tap.ended(self._cause or "closed")
         return self._cause or "closed"
@@ -189,28 +198,30 @@ class Feed:
         """Give each item its way; the books first, before anything is awaited."""
         snapshots = self._intake.books(items, self._session) if self._active else []
         for item in items:
-            if isinstance(item, BookSnapshot):
+            if isinstance(item, BookDelta):
+                if self._spoke(Stream.BOOKS, item) and self._active:  # its gap ends with the book as it stands
+                    book = self._session.book(item.symbol)
+                    snapshots += self._intake.books([book] if book else [], self._session)
+            elif isinstance(item, BookSnapshot):
+                self._spoke(Stream.BOOKS, item)
                 self._synced.add(item.symbol)
-                self._vigil.heard.add(Stream.BOOKS)
                 self._check_proven()
-            elif not isinstance(item, BookDelta):
+            else:
                 await self._dispatch(item)
         for snapshot in snapshots:
             await self._intake.whole(snapshot)
 
     async def _dispatch(self, item: Item) -> None:
         match item:
-            case BookSnapshot() | BookDelta():
-                pass  # offered
             case Rejected():
                 self._park(item)
             case SnapshotWanted() | Resubscribe():
-                self._vigil.heard.add(Stream.BOOKS)
+                self._silence.lost(item.symbol, self._vigil.listened_s)
                 self._resync.want(item)
             case Reconnect():
                 self.end(item.cause)
             case Heard():
-                self._vigil.heard.add(item.stream)
+                self._silence.alive(item.stream, item.symbol, self._vigil.listened_s)
             case Reply():
                 await self._send(item.frame)
             case Rotate():
@@ -222,12 +233,16 @@ class Feed:
                 await self._event(item)
 
     async def _event(self, event: MarketEvent) -> None:
-        if not self._vigil.heard:
+        if self._silence.mute:
             await self._resumed()
-        self._vigil.heard.add(CLASS_OF[type(event)])
+        self._spoke(CLASS_OF[type(event)], event)
         self._check_proven()
         if self._active or not isinstance(event, Gap) or event.stream != Stream.BOOKS:
             await self._intake.event(event, self._seen)
+
+    def _spoke(self, stream: str, event: MarketEvent) -> bool:
+        at_s = self._vigil.listened_s
+        return self._silence.spoke(stream, event.symbol, at_s, event.event_ns, event.received_ns)
 
     def _park(self, item: Rejected) -> None:
         if item.reason == "error_frame":
@@ -265,19 +280,15 @@ class Feed:
             self.end("send_timeout")
 
     async def _watch(self) -> None:
-        self.end(await self._vigil.keep(self._send))
+        self.end(await self._vigil.keep(self._send, self._judge))
+
+    def _judge(self) -> str | None:
+        return None if self.rotating.is_set() else self._remedies.judge(self._vigil.listened_s, active=self._active)
 
     async def _check(self) -> None:
         while True:
             await asyncio.sleep(_CHECKS_EVERY_S)
-            self._count_checks()
-
-    def _count_checks(self) -> None:
-        """Have the metrics grow by what the session has counted since the last time."""
-        now = Counter(msgspec.structs.asdict(self._session.checks))
-        for check, count in (now - self._checked).items():
-            metrics.CHECKS.labels(self._venue.name, check).inc(count)
-        self._checked = now
+            self._checks.update()
 
     def _closing(self, closed: ConnectionClosed) -> str:
         if closed.sent is not None and closed.sent.code == _OVERSIZE_CODE:

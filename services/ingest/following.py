@@ -5,23 +5,27 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from libs.common.events import Origin
 from libs.common.runtime.clock import now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
+from services.ingest.habits import Habits
 from services.ingest.history import History
 from services.ingest.intake import Intake
 from services.ingest.line import Line, Rotation
+from services.ingest.open_interest import OpenInterestPoller
 from services.ingest.publisher import Draining, Mark, Sink
+from services.ingest.quality_watch import QualityWatch
 from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
 from services.ingest.sharding import replanned
 from services.ingest.timers import Timers
-from services.ingest.venues.terms import Instrument, Plan
+from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Venue
 
 log = logging.getLogger(__name__)
@@ -62,7 +66,18 @@ class Ingest:
         self.history = History(
             venue, self._instruments, rest, self.buffer, bars=settings.history_bars, origin=settings.origin
         )
-        gaps = self._gaps = Gaps(venue.name, settings.origin, self.buffer)
+        self.open_interest = OpenInterestPoller(
+            venue,
+            self._instruments,
+            rest,
+            self.buffer,
+            every_s=settings.open_interest_every_s,
+            weight_per_minute=settings.rest_weight_per_minute,
+            origin=settings.origin,
+        )
+        self.quality = QualityWatch(settings, venue, sink=sink, rest=rest, lines=lambda: self.lines)
+        self._habits = Habits()
+        gaps = self._gaps = Gaps(venue.name, settings.origin, self.buffer, heard=self.quality.measure.note)
         self.recovery = Recovery(
             venue,
             self._instruments,
@@ -76,9 +91,10 @@ class Ingest:
         self._marks = marks
         for symbol in self._instruments:
             self._resume(symbol)
-        self._intake = Intake(venue.name, self.buffer, self.recovery, gaps, self.parking)
+        self._intake = Intake(venue.name, self.buffer, self.recovery, gaps, self.parking, measure=self.quality.measure)
         plans = replanned(venue, (), self._instruments, settings.streams).more
         self.lines = [self._line(number, plan) for number, plan in enumerate(plans)]
+        self.quality.follow(plans)
         self._process: Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._running: dict[Line, asyncio.Task[None]] = {}
@@ -97,7 +113,10 @@ class Ingest:
             process.spawn(self.parking.run(), name="rejects"),
             process.spawn(self.history.run(), name="history"),
             process.spawn(self._snapshots(), name="snapshots"),
+            *self.quality.start(process),
         ]
+        if Stream.FUNDING in self._settings.streams and self._settings.origin is not Origin.RECORDED:
+            others.append(process.spawn(self.open_interest.run(), name="open interest"))
         self._tasks = [draining, *others]
         for line in self.lines:
             self._run(line)
@@ -105,6 +124,7 @@ class Ingest:
     async def stop(self) -> None:
         """Close the sockets, offer what was read, have the broker acknowledge all of it."""
         draining, *others = self._tasks
+        last_report = self.quality.last()
         closing = [asyncio.ensure_future(line.stop()) for line in self._running]
         if closing:
             await asyncio.wait(closing, timeout=_CLOSE_WITHIN_S)
@@ -120,6 +140,8 @@ class Ingest:
                 "events were not published: the next start fetches the trades", extra={"left": self.buffer.pending}
             )
             draining.cancel()
+        else:
+            await self.quality.say(last_report)
         await self.parking.flush()
         await self._rest.stop()
 
@@ -136,6 +158,11 @@ class Ingest:
     def followed(self) -> Mapping[str, Instrument]:
         """What is listened to, by canonical symbol."""
         return self._instruments
+
+    @property
+    def silent(self) -> frozenset[tuple[str, Stream]]:
+        """The topics, as (symbol, stream), that should speak now and do not."""
+        return self._habits.silent
 
     async def follow(self, wanted: Mapping[str, Instrument]) -> None:
         """Listen to `wanted`, by canonical symbol, and to nothing else; what stays is heard without a break.
@@ -177,6 +204,7 @@ class Ingest:
         made = replanned(self._venue, plans, self._instruments, self._settings.streams, renewed)
         for symbol, reason in made.refused.items():
             log.error("cannot be asked for", extra={"venue": self._venue.name, "symbol": symbol, "reason": reason})
+        self.quality.follow(plan for plan in (*made.plans, *made.more) if plan is not None)
         changes = [(line, plan) for line, plan in zip(self.lines, made.plans, strict=True) if plan is not line.plan]
         opened = [self._line(number, plan) for number, plan in enumerate(made.more)]
         ended = [line for line, plan in changes if plan is None]
@@ -194,7 +222,9 @@ class Ingest:
         await self.recovery.forget(symbol)
         await self._gaps.forget(symbol, now_ns=now_ns())
         self.history.forget(symbol)
+        self._habits.forget(symbol)
         self.buffer.forget(symbol)
+        self.quality.forget(symbol)
 
     def _resume(self, symbol: str) -> None:
         """Continue behind the last trade of `symbol` that was ever published."""
@@ -232,6 +262,7 @@ class Ingest:
             rest=self._rest,
             timers=self._timers,
             active=active,
+            habits=self._habits,
         )
 
 

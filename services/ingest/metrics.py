@@ -1,10 +1,13 @@
 """What ingest counts, for Prometheus."""
 
+from collections import Counter as Tally
 from typing import Final
 
+from msgspec import structs
 from prometheus_client import Counter, Gauge
 
 from services.ingest.buffer import Buffer, Counts
+from services.ingest.venues.terms import Checks
 
 _VENUE: Final = ("venue",)
 _STREAM: Final = ("venue", "stream")
@@ -44,6 +47,22 @@ WAITED: Final = Counter("csx_ingest_waited_total", "Offers that waited for room"
 PENDING: Final = Gauge("csx_ingest_buffer_events", "Events that wait for the publisher", _VENUE)
 PUBLISHED: Final = Counter("csx_ingest_published_total", "Events that the broker acknowledged", _STREAM)
 PUBLISH_FAILURES: Final = Counter("csx_ingest_publish_failures_total", "Batches that were tried again", _VENUE)
+SPILLED: Final = Counter("csx_ingest_spilled_total", "Events written to disk because the broker was away", _STREAM)
+REPLAYED: Final = Counter("csx_ingest_replayed_total", "Events published from disk", _STREAM)
+SHED: Final = Counter("csx_ingest_shed_total", "Events given up because the disk ring was full", _STREAM)
+DAMAGED: Final = Counter("csx_ingest_spill_damaged_total", "Events on disk that were damaged", _STREAM)
+TOO_LARGE: Final = Counter("csx_ingest_too_large_total", "Events too large for a record, parked as rejects", _STREAM)
+ON_DISK: Final = Gauge("csx_ingest_spill_events", "Events on disk that the broker does not have", _STREAM)
+UNACCOUNTED: Final = Gauge(
+    "csx_ingest_unaccounted_events", "Offered minus all that can become of an event; anything but 0 is a bug", _STREAM
+)
+SPILL_USABLE: Final = Gauge("csx_ingest_spill_usable", "0 where a spill directory is set but cannot be used", _VENUE)
+SPILL_FAILURES: Final = Counter(
+    "csx_ingest_spill_failures_total", "Disk operations that failed and are tried again, by errno", (*_VENUE, "reason")
+)
+SPILL_CUT_BYTES: Final = Counter(
+    "csx_ingest_spill_cut_bytes_total", "Damaged ends of files cut at a start; a killed writer leaves them", _VENUE
+)
 POSITION_FAILURES: Final = Counter("csx_ingest_position_failures_total", "Positions that were not written", _VENUE)
 LAST_EVENT: Final = Gauge(
     "csx_ingest_last_event_timestamp_seconds",
@@ -109,3 +128,19 @@ class BufferMeter:
             SYNTHESIZED.labels(self._venue).inc(now.made - seen.made)
             self._seen[stream] = Counts(now.offered, now.taken, now.conflated, now.made, now.waited)
         PENDING.labels(self._venue).set(self._buffer.pending)
+
+
+class ChecksMeter:
+    """Carries what a session has verified over to Prometheus."""
+
+    def __init__(self, venue: str, checks: Checks) -> None:
+        self._venue = venue
+        self._checks = checks
+        self._seen: Tally[str] = Tally()
+
+    def update(self) -> None:
+        """Add what the session has counted since the last call."""
+        now = Tally(structs.asdict(self._checks))
+        for check, count in (now - self._seen).items():
+            CHECKS.labels(self._venue, check).inc(count)
+        self._seen = now

@@ -88,6 +88,10 @@ class Resync:
         remedy = self._fetch(item, wait_s) if isinstance(item, SnapshotWanted) else self._resubscribe(item, wait_s)
         self._spawn(remedy, f"resync {item.symbol}")
 
+    def under_way(self, symbol: str) -> bool:
+        """Return whether a fresh book of `symbol` is being got."""
+        return symbol in self._under_way
+
     async def _fetch(self, item: SnapshotWanted, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
         symbol = item.symbol

@@ -158,7 +158,7 @@ class CoinapiSession(Session):
             self.checks.sequence_gaps += 1
             items.append(self._hole(instrument.symbol, last_ns, event_ns, received_ns))
         trade = fact(row, instrument, received_ns=received_ns, origin=self._origin, checks=self.checks)
-        return [*items, trade or Heard(stream=Stream.TRADES)]
+        return [*items, trade or Heard(stream=Stream.TRADES, symbol=instrument.symbol)]
 
     def _hole(self, symbol: str, from_ns: int, to_ns: int, received_ns: int) -> Gap:
         """Return a hole in the trades; numbers of a connection are no ids, so it has only times."""

@@ -108,6 +108,8 @@ class Heard(Struct, frozen=True, kw_only=True):
     """The venue spoke of a stream, although in a way that makes no event: it is not silent."""
 
     stream: Stream
+    symbol: str | None = None
+    """None where it spoke of no symbol of its own."""
 
 
 class Acknowledged(Struct, frozen=True, kw_only=True):

@@ -42,6 +42,11 @@ class Session(ABC):
     def book(self, symbol: str) -> BookSnapshot | None:
         """Return the book of `symbol` as it stands; None unless it is in sync."""
 
+    def resubscribe(self, symbol: str, stream: Stream) -> Sequence[bytes]:
+        """Return the frames that leave `stream` of `symbol` and join it again; none where the venue has no such way."""
+        _ = self, symbol, stream
+        return ()
+
 
 class Venue(ABC):
     """A stateless description of one venue. One instance a configuration, shared by all connections."""
