@@ -117,6 +117,17 @@ def okx(native: str) -> Instrument | None:
         return None
 
 
+def kraken(native: str) -> Instrument | None:
+    """Return a spot pair (`BTC/USD`): its slash is the venue's own, and it has no other market here."""
+    parts = native.split("/")
+    if len(parts) != 2:
+        return None
+    try:
+        return _instrument(native, spot(*parts))
+    except SymbolError:
+        return None
+
+
 def coinapi(native: str) -> Instrument | None:
     """Return a spot pair (`COINBASE_SPOT_BTC_USD`): its sizes are base units, whatever the exchange."""
     parts = native.split("_")
@@ -147,5 +158,6 @@ NAMES: Final[dict[str, Derive]] = {
     "bybit": bybit,
     "coinapi": coinapi,
     "hyperliquid": hyperliquid,
+    "kraken": kraken,
     "okx": okx,
 }

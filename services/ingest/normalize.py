@@ -16,7 +16,7 @@ from services.ingest.playback import played
 from services.ingest.recordings import Frame, FrameKind, read
 from services.ingest.streams import HOLED, STREAM_OF
 from services.ingest.tally import Summary, Tally
-from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Hyperliquid, Okx
+from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Hyperliquid, Kraken, Okx
 from services.ingest.venues.terms import AnswerError, Checks, Item, Plan, SnapshotWanted, Stream
 from services.ingest.venues.venue import Session, Venue
 from services.ingest.venues.wire import rejected
@@ -28,6 +28,7 @@ RECORDED: Final[dict[str, Callable[[], Venue]]] = {
     "coinapi": lambda: Coinapi(exchange=""),
     "bybit": Bybit,
     "hyperliquid": Hyperliquid,
+    "kraken": lambda: Kraken(replay=False),
     "okx": Okx,
 }
 """Venues as recordings want them: whichever trade channel was recorded."""
@@ -35,7 +36,7 @@ STOPPED: Final = b"stop"
 """Cause of an end: the recorder was told to stop, and nothing is missing before it."""
 ROTATED: Final = b"rotated"
 _CATALOGUE: Final = re.compile(
-    r"/(?:public/instruments|instruments-info|exchangeInfo|v1/symbols|info#metaAndAssetCtxs)\b"
+    r"/(?:public/instruments|instruments-info|exchangeInfo|v1/symbols|public/AssetPairs|info#metaAndAssetCtxs)\b"
 )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -58,6 +59,7 @@ INSTRUMENTS = {
     "hyperliquid": {
         "BTC": Instrument(symbol="BTC-USDC-PERP", native="BTC", kind=perpetual("BTC", "USDC"), tick=0.1, lot=1e-5)
     },
+    "kraken": {"BTC/USD": Instrument(symbol="BTC-USD", native="BTC/USD", kind=spot("BTC", "USD"), tick=0.1, lot=0.1)},
 }
 URLS = {"bybit": "wss://x/v5/public/linear"}
 """Where the address of a connection says what its frames are about."""
@@ -136,6 +138,19 @@ GOOD: dict[str, list[Any]] = {
             "premium": None, "oraclePx": "84198.0", "markPx": "84148.0", "midPx": "84143.5"}}},
         {"channel": "subscriptionResponse", "data": {"method": "subscribe", "subscription": {
             "type": "l2Book", "coin": "BTC", "nSigFigs": None, "mantissa": None, "fast": False}}},
+    ],
+    "kraken": [
+        {"channel": "trade", "type": "update", "data": [
+            {"symbol": "BTC/USD", "side": "buy", "price": 1.5, "qty": 2, "ord_type": "limit", "trade_id": 7,
+             "timestamp": "2023-09-25T07:48:36.925533Z"}]},
+        {"channel": "book", "type": "snapshot", "data": [
+            {"symbol": "BTC/USD", "bids": [{"price": 1, "qty": 2}], "asks": [{"price": 3, "qty": 4}],
+             "checksum": crc32(b"3412"), "timestamp": "2023-10-06T17:35:55.440295Z"}]},
+        {"channel": "book", "type": "update", "data": [
+            {"symbol": "BTC/USD", "bids": [{"price": 1, "qty": 0}, {"price": 2.5, "qty": 0.01}], "asks": [],
+             "checksum": crc32(b"34251"), "timestamp": "2023-10-06T17:35:56Z"}]},
+        {"method": "subscribe", "success": True, "req_id": 1, "result": {"channel": "book", "symbol": "BTC/USD",
+                                                                         "depth": 10, "snapshot": True}},
     ],
 }  # fmt: skip
 _ANSWER = {"lastUpdateId": 1, "bids": [["1", "2"]], "asks": [["3", "4"]]}
