@@ -1,5 +1,7 @@
 """Interruptions and resumptions in, Gap events out: the ledger of holes that are still open."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from libs.common.events import Gap, Origin
@@ -10,7 +12,11 @@ from services.ingest.buffer import Buffer
 class Gaps:
     """One venue's open holes; `noticed` and `closed` publish each once."""
 
-    def __init__(self, venue: str, origin: Origin, buffer: Buffer) -> None:
+    def __init__(
+        self, venue: str, origin: Origin, buffer: Buffer, *, heard: Callable[[Gap], None] | None = None
+    ) -> None:
+        """`heard` takes each Gap that is published."""
+        self._heard = heard
         self._venue = venue
         self._origin = origin
         self._buffer = buffer
@@ -59,7 +65,7 @@ class Gaps:
             if gap.to_ns == gap.from_ns:
                 self._open[key] = gap
             metrics.GAPS.labels(self._venue, gap.stream, gap.cause).inc()
-        await self._buffer.put(gap)
+        await self._say(gap)
 
     async def closed(self, symbol: str, stream: str, *, to_ns: int, now_ns: int, recovered: bool) -> None:
         """Publish the end of an open hole; `recovered` says that what was missing has been published."""
@@ -68,7 +74,7 @@ class Gaps:
             return
         metrics.GAPS_CLOSED.labels(self._venue, stream, str(recovered).lower()).inc()
         until_ns = max(to_ns, gap.from_ns + 1)  # equal bounds would say that it is still open
-        await self._buffer.put(
+        await self._say(
             msgspec.structs.replace(gap, event_ns=now_ns, received_ns=now_ns, to_ns=until_ns, recovered=recovered)
         )
 
@@ -83,3 +89,8 @@ class Gaps:
         if gap is not None:
             self._open[symbol, stream] = msgspec.structs.replace(gap, cause="backfill")
         await self.closed(symbol, stream, to_ns=to_ns, now_ns=now_ns, recovered=False)
+
+    async def _say(self, gap: Gap) -> None:
+        if self._heard is not None:
+            self._heard(gap)
+        await self._buffer.put(gap)

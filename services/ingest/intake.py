@@ -11,6 +11,7 @@ from libs.common.runtime.clock import now_ns
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
+from services.ingest.quality import Measure
 from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.streams import CLASS_OF, HOLED
@@ -75,7 +76,18 @@ class Taker(Protocol):
 class Intake(Taker):
     """What all connections of one venue share."""
 
-    def __init__(self, venue: str, buffer: Buffer, recovery: Recovery, gaps: Gaps, parking: Parking) -> None:
+    def __init__(
+        self,
+        venue: str,
+        buffer: Buffer,
+        recovery: Recovery,
+        gaps: Gaps,
+        parking: Parking,
+        *,
+        measure: Measure | None = None,
+    ) -> None:
+        """`measure` hears of every event."""
+        self._measure = measure
         self.gaps = gaps
         self.parking = parking
         self._venue = venue
@@ -89,8 +101,10 @@ class Intake(Taker):
         for item in items:
             if isinstance(item, BookDelta):
                 self._buffer.offer_book(item, session.book)
+                self._hear(item)
             elif isinstance(item, BookSnapshot):
                 self._buffer.offer_book(item, session.book)
+                self._hear(item)
                 whole.append(item)
         return whole
 
@@ -100,6 +114,7 @@ class Intake(Taker):
 
     async def event(self, event: MarketEvent, seen: Counter[Hashable]) -> None:
         """Take anything but a book; waits where the buffer is full."""
+        self._hear(event)
         if isinstance(event, Trade):
             await self._recovery.offer(event)
         elif isinstance(event, Gap) and event.stream == Stream.TRADES and not event.recovered:
@@ -125,3 +140,7 @@ class Intake(Taker):
             await self._recovery.interrupted(symbol, cause)
         elif stream in HOLED:
             await self.gaps.noticed(symbol, stream, cause=cause, from_ns=from_ns, now_ns=now_ns())
+
+    def _hear(self, event: MarketEvent) -> None:
+        if self._measure is not None:
+            self._measure.hear(event.symbol, CLASS_OF[type(event)], event.received_ns)

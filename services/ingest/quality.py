@@ -1,10 +1,10 @@
-"""What was heard and what was missed in, coverage, staleness and silence by stream out: over a sliding window. Pure.
+"""What was heard and what was missed in, coverage and staleness by stream out: over a sliding window. Pure.
 
 A symbol's stream is observed from its first event on; one that speaks rarely (liquidations) from the symbol's first
 event in any stream. Of the time before that only holes count; the rest is claimed neither as covered nor as missing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec import Struct, field
@@ -15,14 +15,9 @@ from services.ingest.streams import HOLED
 from services.ingest.venues.terms import Stream
 
 PROMPT: Final = frozenset({Stream.TRADES, Stream.BOOKS})
-"""Streams whose silence means something: the others may be quiet for hours on a sound connection."""
+"""Streams that speak soon on any market: the others may be quiet for hours on a sound connection."""
 REFILLED: Final = frozenset({Stream.TRADES})
 """Streams whose recovered holes were fetched whole. A book is only taken anew: what happened meanwhile is lost."""
-
-_QUIET_NS: Final = 120 * SECOND_NS
-"""Nobody is called silent before that."""
-_LONGEST_TIMES: Final = 2
-"""... nor before twice the longest quiet that it has had in the last one to two windows."""
 
 
 class Hole(Struct, frozen=True):
@@ -45,11 +40,6 @@ class _Ear(Struct):
     """First event."""
     heard_ns: int | None = None
     """Newest event."""
-    longest_ns: int = 0
-    """Longest quiet in this window."""
-    longest_before_ns: int = 0
-    """... and in the one before it."""
-    epoch: int = 0
     hole: Hole | None = None
     """The one that is open."""
     holes: Spans = field(default_factory=Spans)
@@ -98,12 +88,6 @@ class Measure:
         if ear.heard_ns is None:
             ear.first_ns = now_ns
             self._heard.setdefault(symbol, now_ns)
-        elif ear.hole is None:  # else the quiet was a hole's, and says nothing of the pace
-            epoch = now_ns // self._window_ns
-            if epoch != ear.epoch:
-                ear.longest_before_ns = ear.longest_ns if epoch == ear.epoch + 1 else 0
-                ear.epoch, ear.longest_ns = epoch, 0
-            ear.longest_ns = max(ear.longest_ns, now_ns - ear.heard_ns)
         ear.heard_ns = now_ns
 
     def note(self, gap: Gap) -> None:
@@ -128,23 +112,21 @@ class Measure:
         holes = [ear.hole for (_, name), ear in self._ears.items() if name == stream and ear.hole is not None]
         return min(holes, key=lambda hole: hole.from_ns, default=None)
 
-    def streams(self, now_ns: int) -> tuple[StreamQuality, ...]:
-        """Return how well each stream was heard, up to now."""
+    def streams(self, now_ns: int, silent: Collection[tuple[str, Stream]] = ()) -> tuple[StreamQuality, ...]:
+        """Return how well each stream was heard, up to now; `silent` are those that should speak and do not."""
         followed = {stream for _, stream in self._ears}
-        return tuple(self._stream(stream, now_ns) for stream in Stream if stream in followed)
+        quiet = {stream: tuple(sorted(symbol for symbol, name in silent if name == stream)) for stream in followed}
+        return tuple(self._stream(stream, now_ns, quiet[stream]) for stream in Stream if stream in followed)
 
-    def _stream(self, stream: Stream, now_ns: int) -> StreamQuality:
+    def _stream(self, stream: Stream, now_ns: int, silent: tuple[str, ...]) -> StreamQuality:
         start_ns = now_ns - self._window_ns
         observed_ns = gap_ns = missing_ns = open_gaps = 0
         heard_ns: list[int] = []
-        silent: list[str] = []
         for (symbol, name), ear in self._ears.items():
             if name != stream:
                 continue
             if ear.heard_ns is not None:
                 heard_ns.append(ear.heard_ns)
-            if stream in PROMPT and _is_silent(ear, now_ns):
-                silent.append(symbol)
             still = None if ear.hole is None else (ear.hole.from_ns, now_ns)
             from_ns = max(start_ns, self._observed_from(symbol, stream, ear, now_ns))
             for spans in (ear.holes, ear.missing):
@@ -160,14 +142,9 @@ class Measure:
             missing_s=missing_ns / SECOND_NS,
             open_gaps=open_gaps,
             staleness_s=max(now_ns - max(heard_ns), 0) / SECOND_NS if heard_ns else None,
-            silent=tuple(sorted(silent)),
+            silent=silent,
         )
 
     def _observed_from(self, symbol: str, stream: Stream, ear: _Ear, now_ns: int) -> int:
         first_ns = ear.first_ns if stream in PROMPT else self._heard.get(symbol)
         return now_ns if first_ns is None else min(first_ns, now_ns)
-
-
-def _is_silent(ear: _Ear, now_ns: int) -> bool:
-    quiet_ns = now_ns - (ear.since_ns if ear.heard_ns is None else ear.heard_ns)
-    return quiet_ns > max(_QUIET_NS, _LONGEST_TIMES * max(ear.longest_ns, ear.longest_before_ns))

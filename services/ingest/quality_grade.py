@@ -99,16 +99,15 @@ def _of_stream(q: FeedQuality, one: StreamQuality, hole_of: HoleOf) -> Iterator[
             1 - one.coverage,
             f"{one.stream}: {one.coverage:.2%} covered, {one.missing_s:.0f} s missing in holes{still}",
         )
-    if one.stream not in PROMPT:
-        return
-    quiet_s = q.window_s if one.staleness_s is None else one.staleness_s
-    said = "nothing yet" if one.staleness_s is None else "nothing came"
-    yield _Finding("quiet", quiet_s, f"{one.stream}: {said} for {quiet_s:.0f} s, of no symbol")
     yield _Finding(
         "silent",
         len(one.silent) / q.symbols,
         f"{one.stream}: {len(one.silent)} of {q.symbols} symbols are silent beyond their own pace: {_some(one.silent)}",
     )
+    if one.stream in PROMPT:
+        quiet_s = q.window_s if one.staleness_s is None else one.staleness_s
+        said = "nothing yet" if one.staleness_s is None else "nothing came"
+        yield _Finding("quiet", quiet_s, f"{one.stream}: {said} for {quiet_s:.0f} s, of no symbol")
 
 
 def _of_rest(q: FeedQuality) -> Iterator[_Finding]:

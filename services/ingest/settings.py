@@ -55,6 +55,14 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """Between two choices of the busiest (`top:`), at least."""
     held_trades: int = Field(20_000, ge=1)
     """Live trades of one symbol that may wait for a backfill."""
+    open_interest_every_s: float = Field(60.0, ge=1)
+    """Between two questions for one symbol's open interest, where no socket says it; more where there are many."""
+    quality_every_s: float = Field(10.0, gt=0)
+    """Between two reports of how well the venue is heard (`ingest.quality.v1`)."""
+    quality_window_s: float = Field(3600.0, gt=0)
+    """How far back such a report looks."""
+    clock_every_s: float = Field(300.0, gt=0)
+    """Between two comparisons of the venue's clock with ours."""
     rest_weight_per_minute: float = Field(1200.0, gt=0)
     """REST budget in the venue's own unit; half of the tightest limit of the venues known here."""
 

@@ -139,30 +139,11 @@ def test_a_recordings_holes_are_timed_by_our_clock() -> None:
     assert of(made, "books", 100).coverage == pytest.approx(0.8)
 
 
-def test_silence_is_judged_by_the_symbols_own_pace() -> None:
+def test_who_is_silent_is_said_with_its_stream() -> None:
     made = measure(BTC, ETH)
-    for second in range(0, 601, 10):
-        made.hear(BTC, "trades", ns(second))
-    for second in range(0, 601, 200):
-        made.hear(ETH, "trades", ns(second))
-    assert of(made, "trades", 715).silent == ()
-    assert of(made, "trades", 725).silent == (BTC,)  # quiet for 125 s, never for more than 10 before
-    assert of(made, "trades", 995).silent == (BTC,)  # ETH: 395 s, and 200 happened before
-    assert of(made, "trades", 1005).silent == (BTC, ETH)
-    assert of(made, "trades", 1005).staleness_s == 405.0
-
-
-def test_the_quiet_of_a_hole_teaches_no_pace_and_an_old_pace_is_forgotten() -> None:
-    made = measure(BTC, window_s=1000)
-    made.note(gap(10))
-    made.hear(BTC, "books", ns(500))
-    made.note(gap(10, 500, recovered=True))
-    assert of(made, "books", 625).silent == (BTC,)
-    made.hear(BTC, "books", ns(900))  # 400 s without a hole: so slow it can be
-    assert of(made, "books", 1650).silent == ()
-    for second in range(1000, 3600, 100):
-        made.hear(BTC, "books", ns(second))
-    assert of(made, "books", 3600 + 250).silent == (BTC,)
+    silent = {(ETH, Stream.TRADES), (BTC, Stream.TRADES), (BTC, Stream.BOOKS)}
+    said = {one.stream: one.silent for one in made.streams(ns(9), silent)}
+    assert said == {"trades": (BTC, ETH), "books": (BTC,), "liquidations": (), "funding": ()}
 
 
 def test_symbols_come_and_go() -> None:
