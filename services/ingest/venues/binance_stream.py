@@ -27,8 +27,8 @@ Reader: TypeAlias = Callable[[Raw, Instrument, int], list[Item]]
 class BinanceSession(Session):
     """The memory of one connection: its books, and which trade channel each instrument speaks."""
 
-    unread_streams: ClassVar[re.Pattern[str]] = re.compile(r"@depth(?:5|10|20)(?:@|$)")
-    """Streams that are passed over by their name."""
+    unread_streams: ClassVar[re.Pattern[str]] = re.compile(r"@(?:depth(?:5|10|20)|rpiDepth)(?:@|$)")
+    """Streams that are passed over by their name: their events may be called as those of the whole book are."""
     unread_events: ClassVar[frozenset[str]]
     """Events that are known and not read on purpose."""
     chained: ClassVar[bool]

@@ -9,11 +9,21 @@ from libs.common.events import BookSnapshot, Level, Origin
 from libs.common.events.words import SECOND_NS
 from services.ingest.venues import okx_wire as wire
 from services.ingest.venues.books import Book
-from services.ingest.venues.okx_requests import fresh_book
+from services.ingest.venues.okx_requests import afresh
 from services.ingest.venues.okx_rows import Rows
 from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.socket_book import Message, SocketBook
-from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, Reply, Resubscribe, Rotate
+from services.ingest.venues.terms import (
+    Acknowledged,
+    Checks,
+    Instrument,
+    Item,
+    Plan,
+    Reply,
+    Resubscribe,
+    Rotate,
+    Stream,
+)
 from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import (
     FRAME_LIMIT,
@@ -31,7 +41,10 @@ AUCTION_NS: Final = SECOND_NS
 UPGRADE: Final = "64008"
 """The notice that this connection ends within a minute."""
 _IGNORED: Final = frozenset(
-    {"tickers", "bbo-tbt", "books5", "index-tickers", "price-limit", "trades-all", "instruments", "status"}
+    {
+        *("tickers", "index-tickers", "price-limit", "trades-all", "instruments", "status"),
+        *("bbo-tbt", "books5", "books-elp", "books-rpi", "books-l2-tbt", "books50-l2-tbt"),
+    }
 )
 _SILENT: Final = frozenset({"unsubscribe", "channel-conn-count", "notice"})
 _KEEPALIVE: Final[dict[bytes, tuple[Item, ...]]] = {b"pong": (), b"ping": (Reply(frame=b"pong"),)}
@@ -48,6 +61,7 @@ class OkxSession(Session):
         subscriptions: Sequence[bytes],
     ) -> None:
         self.checks = Checks()
+        self._instruments = instruments
         self._origin = origin
         self._subscriptions = tuple(subscriptions)
         self._books: dict[str, SocketBook] = {}
@@ -82,6 +96,14 @@ class OkxSession(Session):
         found = self._books.get(symbol)
         return found.book.current() if found else None
 
+    def resubscribe(self, symbol: str, stream: Stream) -> Sequence[bytes]:
+        """Return the frames that leave `stream` of `symbol` and join it again."""
+        instrument = next((one for one in self._instruments.values() if one.symbol == symbol), None)
+        if instrument is None:
+            return ()
+        self._requests += 1
+        return afresh(instrument, stream, self._requests)
+
     def _control(self, message: wire.Frame, frame: bytes) -> list[Item]:
         if message.event == "subscribe":
             return [Acknowledged(channel=message.arg.label)]
@@ -95,7 +117,7 @@ class OkxSession(Session):
         channel = message.arg.channel
         if channel == "books":
             return [item for row in message.data for item in self._book_row(message, row, received_ns)]
-        if channel in _IGNORED or channel.startswith("candle"):
+        if channel in _IGNORED or "candle" in channel:
             self.checks.ignored += 1
             return []
         if not self._rows.reads(channel):
@@ -137,7 +159,9 @@ class OkxSession(Session):
 
     def _resubscribe(self, instrument: Instrument, cause: str) -> Resubscribe:
         self._requests += 1
-        return Resubscribe(symbol=instrument.symbol, cause=cause, frames=fresh_book(instrument, self._requests))
+        return Resubscribe(
+            symbol=instrument.symbol, cause=cause, frames=afresh(instrument, Stream.BOOKS, self._requests)
+        )
 
 
 def _message(instrument: Instrument, book: wire.Book) -> Message:
