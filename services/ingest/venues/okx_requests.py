@@ -17,6 +17,23 @@ _STATES: Final = ("mark-price", "open-interest")
 
 def subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[bytes]:
     """Return the subscribe frames: first the books, each request with its own id, all below 4 KiB."""
+    args = _args(instruments, streams)
+    return [
+        _request(f"s{start}", "subscribe", args[start : start + ARGS_PER_REQUEST])
+        for start in range(0, len(args), ARGS_PER_REQUEST)
+    ]
+
+
+def afresh(instrument: Instrument, stream: Stream, number: int) -> tuple[bytes, ...]:
+    """Return the frames that leave a stream of `instrument` and join it again. `number` makes their ids.
+
+    A book begins with a snapshot then. None for liquidations: they are asked for by kind, not by instrument.
+    """
+    args = _args([instrument], [stream]) if stream is not Stream.LIQUIDATIONS else []
+    return tuple(_request(f"{op[0]}{number}", op, args) for op in ("unsubscribe", "subscribe")) if args else ()
+
+
+def _args(instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[dict[str, str]]:
     args: list[dict[str, str]] = []
     contracts = [one for one in instruments if one.kind.kind is not Kind.SPOT]
     swaps = [one for one in instruments if one.kind.kind is Kind.PERPETUAL]
@@ -32,15 +49,7 @@ def subscriptions(instruments: Sequence[Instrument], streams: Sequence[Stream]) 
         args += [
             {"channel": name, "instId": one.native} for one in contracts for name in ("mark-price", "open-interest")
         ]
-    return [
-        _request(f"s{start}", "subscribe", args[start : start + ARGS_PER_REQUEST])
-        for start in range(0, len(args), ARGS_PER_REQUEST)
-    ]
-
-
-def fresh_book(instrument: Instrument, number: int) -> tuple[bytes, ...]:
-    """Return the frames that leave a book and join it again: that brings a snapshot. `number` makes their ids."""
-    return tuple(_request(f"{op[0]}{number}", op, [_book(instrument)]) for op in ("unsubscribe", "subscribe"))
+    return args
 
 
 def _book(instrument: Instrument) -> dict[str, str]:
