@@ -61,6 +61,6 @@ def request(ident: str, op: str, args: Sequence[str]) -> bytes:
     return json.encode({"req_id": ident, "op": op, "args": args})
 
 
-def fresh_book(topic: str, number: int) -> tuple[bytes, ...]:
-    """Return the frames that leave a book and join it again: that brings a snapshot. `number` makes their ids."""
+def afresh(topic: str, number: int) -> tuple[bytes, ...]:
+    """Return the frames that leave a topic and join it again, a book with a snapshot. `number` makes their ids."""
     return tuple(request(f"{op[0]}{number}", op, [topic]) for op in ("unsubscribe", "subscribe"))

@@ -13,7 +13,7 @@ from services.ingest.venues.books import Book
 from services.ingest.venues.bybit_rows import Rows
 from services.ingest.venues.bybit_wire import CATEGORIES, SPOT, VENUE
 from services.ingest.venues.socket_book import Message, SocketBook
-from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, Reply, Resubscribe
+from services.ingest.venues.terms import Acknowledged, Checks, Instrument, Item, Plan, Reply, Resubscribe, Stream
 from services.ingest.venues.venue import Session
 from services.ingest.venues.wire import (
     FRAME_LIMIT,
@@ -40,6 +40,7 @@ class BybitSession(Session):
     ) -> None:
         self.checks = Checks()
         self._category = category_of(plan.url)
+        self._instruments = instruments
         self._origin = origin
         self._books: dict[str, SocketBook] = {}
         self._depths: dict[str, int] = {}
@@ -76,6 +77,15 @@ class BybitSession(Session):
         """Return the book of `symbol`; None unless it is in sync."""
         found = self._books.get(symbol)
         return found.book.current() if found else None
+
+    def resubscribe(self, symbol: str, stream: Stream) -> Sequence[bytes]:
+        """Return the frames that leave `stream` of `symbol` and join it again."""
+        mine = [one for one in self._instruments.values() if one.symbol == symbol]
+        frames: list[bytes] = []
+        for topic in requests.topics(mine, requests.offered(self._category, [stream])):
+            self._count += 1
+            frames += requests.afresh(topic, self._count)
+        return frames
 
     def _control(self, message: wire.Frame, frame: bytes) -> list[Item]:
         asked = self._asked.pop(message.request, [])
@@ -148,7 +158,7 @@ class BybitSession(Session):
 
     def _resubscribe(self, instrument: Instrument, topic: str, cause: str) -> Resubscribe:
         self._count += 1
-        return Resubscribe(symbol=instrument.symbol, cause=cause, frames=requests.fresh_book(topic, self._count))
+        return Resubscribe(symbol=instrument.symbol, cause=cause, frames=requests.afresh(topic, self._count))
 
 
 def category_of(url: str) -> str:

@@ -443,3 +443,22 @@ def test_only_what_was_wanted_is_said() -> None:
         _frame("allLiquidation.BTCUSDT", [{"T": AT, "s": "BTCUSDT", "S": "Buy", "v": "1", "p": "2"}]),
     ):
         assert session.receive(frame, 5) == []
+
+
+@pytest.mark.parametrize(
+    ("category", "stream", "topics"),
+    [
+        ("linear", Stream.BOOKS, ["orderbook.200.BTCUSDT"]),
+        ("linear", Stream.TRADES, ["publicTrade.BTCUSDT"]),
+        ("linear", Stream.LIQUIDATIONS, ["allLiquidation.BTCUSDT"]),
+        ("spot", Stream.LIQUIDATIONS, []),
+    ],
+)
+def test_one_topic_is_joined_again_by_its_name(category: str, stream: Stream, topics: list[str]) -> None:
+    symbol = "BTC-USDT" if category == "spot" else "BTC-USDT-PERP"
+    plan = Plan(url=f"wss://bybit/v5/public/{category}", symbols=(symbol,), streams=tuple(Stream))
+    frames = Bybit().session(plan, INSTRUMENTS, Origin.LIVE).resubscribe(symbol, stream)
+    asked = [json.loads(frame) for frame in frames]
+    assert [(one["op"], one["args"]) for one in asked] == [
+        (op, [topic]) for topic in topics for op in ("unsubscribe", "subscribe")
+    ]

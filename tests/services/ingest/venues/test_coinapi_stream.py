@@ -136,14 +136,14 @@ def test_contracts_become_base_units() -> None:
 @pytest.mark.parametrize("side", ["BUY_ESTIMATED", "SELL_ESTIMATED", "UNKNOWN"])
 def test_a_taker_that_is_guessed_or_unknown_makes_no_trade(side) -> None:
     session = session_of()
-    assert say(session, **trade(1, taker_side=side)) == [Heard(stream=Stream.TRADES)]
+    assert say(session, **trade(1, taker_side=side)) == [Heard(stream=Stream.TRADES, symbol=BTC.symbol)]
     assert (session.checks.unsided, session.checks.non_market) == (1, 0)
     assert [type(item) for item in say(session, **trade(2))] == [Trade]  # its number was counted: no hole
 
 
 def test_size_zero_marks_an_index() -> None:
     session = session_of()
-    assert say(session, **trade(1, size=0)) == [Heard(stream=Stream.TRADES)]
+    assert say(session, **trade(1, size=0)) == [Heard(stream=Stream.TRADES, symbol=BTC.symbol)]
     assert (session.checks.unsided, session.checks.non_market) == (0, 1)
 
 

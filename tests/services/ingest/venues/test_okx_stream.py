@@ -348,3 +348,18 @@ def test_bad_input_is_rejected_with_its_reason_and_the_session_lives_on(frame, r
     assert item.reason == reason
     assert len(item.payload) <= PAYLOAD_LIMIT
     assert isinstance(_one(session, _frame("trades", TRADE)), Trade)
+
+
+def test_one_topic_is_joined_again_by_its_own_arguments() -> None:
+    plan = Plan(url="wss://okx", symbols=EVERYTHING, streams=tuple(Stream))
+    again = Okx().session(plan, INSTRUMENTS, Origin.LIVE).resubscribe
+
+    def asked(stream: Stream) -> list[tuple[str, list[tuple[str, str]]]]:
+        frames = [json.loads(frame) for frame in again("BTC-USDT-PERP", stream)]
+        return [(frame["op"], [(arg["channel"], arg["instId"]) for arg in frame["args"]]) for frame in frames]
+
+    for stream, channel in ((Stream.BOOKS, "books"), (Stream.TRADES, "trades")):
+        args = [(channel, "BTC-USDT-SWAP")]
+        assert asked(stream) == [("unsubscribe", args), ("subscribe", args)]
+    assert asked(Stream.LIQUIDATIONS) == []  # one subscription for all swaps: not to be left for one of them
+    assert again("ETH-USDT", Stream.BOOKS) == ()
