@@ -75,7 +75,9 @@ class Ingest:
             weight_per_minute=settings.rest_weight_per_minute,
             origin=settings.origin,
         )
-        self.quality = QualityWatch(settings, venue, sink=sink, rest=rest, lines=lambda: self.lines)
+        self.quality = QualityWatch(
+            settings, venue, sink=sink, rest=rest, lines=lambda: self.lines, silent=lambda: self.silent
+        )
         self._habits = Habits()
         gaps = self._gaps = Gaps(venue.name, settings.origin, self.buffer, heard=self.quality.measure.note)
         self.recovery = Recovery(
