@@ -8,7 +8,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Raw, Struct, field, json
 
-from libs.common.events.symbols import Symbol, perpetual
+from libs.common.events.symbols import Symbol, SymbolError, perpetual
 from services.ingest.venues.wire import LevelSize, Millis, Price, Rate, Size
 
 VENUE: Final = "hyperliquid"
@@ -150,8 +150,10 @@ def kind_of(name: str) -> Symbol:
     """Return the perpetual of a coin; `kPEPE` is priced and counted by the thousand: its base unit is 1000 PEPE.
 
     Raises:
-        SymbolError: the name is none of ours, such as `xyz:TSLA` of a builder's own exchange.
+        SymbolError: the name is none of ours, such as `xyz:TSLA` of a builder's own exchange, or `@107` of a spot pair.
     """
+    if not name.isalnum():
+        raise SymbolError(f"{name!r} names no perpetual of {VENUE}")
     thousands = name[:1] == "k" and name[1:2].isupper()
     return perpetual(f"1000{name[1:]}" if thousands else name, QUOTE)
 
