@@ -47,8 +47,8 @@ app = typer.Typer(
 @app.command()
 def up(
     feed: Annotated[list[str] | None, typer.Option(help="sandbox, live, or a recording; again for more files.")] = None,
-    venue: Annotated[str | None, typer.Option(help="Only this venue; for a recording: whose it is.")] = None,
-    symbols: Annotated[str | None, typer.Option(help="Such as BTC-USDT-PERP,ETH-USDT-PERP.")] = None,
+    venue: Annotated[str | None, typer.Option(help="Only these venues; for a recording: whose it is.")] = None,
+    symbols: Annotated[str | None, typer.Option(help="Such as BTC-USDT-PERP,ETH-USDT; or top:65.")] = None,
     speed: Annotated[float, typer.Option(help="How many times faster a recording is played.")] = 1.0,
     port: Annotated[int, typer.Option(help="Where the page and the API answer, on 127.0.0.1.")] = 8080,
     broker: Annotated[

@@ -10,14 +10,31 @@ from msgspec import Struct
 
 from libs.common.events.symbols import Kind, SymbolError, parse
 from libs.common.runtime.errors import InputError
+from services.ingest.venues import VENUES
 
-VENUES: Final = ("binance-usdm", "okx")
+SANDBOXED: Final = ("binance-usdm", "okx", "bybit", "binance-spot")
+"""Venues that the sandbox speaks; the first two when nobody says which."""
+RECORDED: Final = ("binance-usdm", "okx")
+"""Venues whose recordings can be played."""
+LIVE: Final = tuple(sorted(VENUES))
+DEFAULT_VENUES: Final = SANDBOXED[:2]
 DEFAULT_SYMBOLS: Final[dict[str, tuple[str, ...]]] = {
     "binance-usdm": ("BTC-USDT-PERP", "ETH-USDT-PERP", "SOL-USDT-PERP"),
     "okx": ("BTC-USDT-PERP", "BTC-USDT"),
+    "bybit": ("BTC-USDT-PERP", "ETH-USDT-PERP", "BTC-USDT"),
+    "binance-spot": ("BTC-USDT", "ETH-USDT", "SOL-USDT"),
+    "binance-coinm": ("BTC-USD-PERP",),
 }
-"""What is watched when nobody says what."""
+"""What is watched when nobody says what; of a venue that is not here it must be said."""
 
+_KINDS: Final = {
+    "binance-usdm": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
+    "binance-coinm": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
+    "binance-spot": frozenset({Kind.SPOT}),
+}
+"""Venues that have some kinds only."""
+_TOP: Final = re.compile(r"top:[1-9]\d{0,3}")
+"""The busiest so many, chosen by each venue's ingest."""
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _ADDRESS: Final = re.compile(r"[^\s,:/]+:\d{1,5}(?:,[^\s,:/]+:\d{1,5})*")
@@ -112,7 +129,7 @@ def venue_of(path: Path) -> str | None:
     """Return the venue whose name a folder of `path` carries (`.../binance_usdm/day.gz`); None where none does."""
     for folder in reversed(path.absolute().parent.parts):
         name = folder.replace("_", "-")
-        if name in VENUES:
+        if name in RECORDED:
             return name
     return None
 
@@ -131,30 +148,39 @@ def _feed(words: Sequence[str]) -> tuple[Feed, tuple[Path, ...]]:
 
 
 def _markets(feed: Feed, files: Sequence[Path], venue: str | None, symbols: str | None) -> dict[str, tuple[str, ...]]:
-    if venue is not None and venue not in VENUES:
-        raise InputError(f"--venue: {venue!r} is unknown, there are {', '.join(VENUES)}")
+    known = {Feed.SANDBOX: SANDBOXED, Feed.LIVE: LIVE, Feed.FILES: RECORDED}[feed]
+    venues = tuple(dict.fromkeys(word.strip() for word in (venue or "").split(",") if word.strip()))
+    for name in venues:
+        if name not in known:
+            raise InputError(f"--venue: {name!r} is unknown, there are {', '.join(known)}")
     chosen = _symbols(symbols)
     if feed is Feed.FILES:
-        found = venue or venue_of(files[0])
-        if found is None:
-            raise InputError(f"--venue: say whose recording {files[0].name} is, one of {', '.join(VENUES)}")
+        found = venues[0] if venues else venue_of(files[0])
+        if found is None or len(venues) > 1:
+            raise InputError(f"--venue: say whose recording {files[0].name} is, one of {', '.join(known)}")
         return {found: chosen}
-    venues = (venue,) if venue else VENUES
-    markets = {name: _traded(name, chosen) if chosen else DEFAULT_SYMBOLS[name] for name in venues}
+    venues = venues or DEFAULT_VENUES
+    markets = {name: _traded(name, chosen) if chosen else DEFAULT_SYMBOLS.get(name, ()) for name in venues}
+    if not chosen and not all(markets.values()):
+        silent = ", ".join(name for name, symbols in markets.items() if not symbols)
+        raise InputError(f"--symbols: say what to watch on {silent}")
     markets = {name: found for name, found in markets.items() if found}
     if not markets:
-        raise InputError(f"--symbols: {', '.join(chosen)} cannot be on {', '.join(venues)}, which has perpetuals only")
+        raise InputError(f"--symbols: {', '.join(chosen)} cannot be on {', '.join(venues)}: there is no such kind")
     return markets
 
 
 def _traded(venue: str, symbols: tuple[str, ...]) -> tuple[str, ...]:
-    """Keep what `venue` can have: Binance's USD-M market has no spot."""
-    return tuple(symbol for symbol in symbols if venue != "binance-usdm" or parse(symbol).kind is not Kind.SPOT)
+    """Keep what `venue` can have: Binance's futures have no spot, and its spot nothing else."""
+    kinds = _KINDS.get(venue, frozenset(Kind))
+    return tuple(symbol for symbol in symbols if _TOP.fullmatch(symbol) or parse(symbol).kind in kinds)
 
 
 def _symbols(text: str | None) -> tuple[str, ...]:
     words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
     for word in words:
+        if _TOP.fullmatch(word):
+            continue
         try:
             parse(word)
         except SymbolError as e:

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from deploy.local.options import Feed, Request
+from deploy.local.sandbox.listings import DEFAULT
 
 HOST: Final = "127.0.0.1"
 CHAT: Final = "1000"
@@ -104,7 +105,15 @@ def _exchange(request: Request, wiring: Wiring) -> Spec:
         command += ["--venue", next(iter(request.markets)), "--speed", f"{request.speed:g}"]
     else:
         command += ["--seed", str(request.seed)]
+        if not _few(request):
+            command += ["--markets", "65", "--symbols", *request.markets]
     return Spec(name="exchange", command=tuple(command), ready=Ready(ports=(port,)))
+
+
+def _few(request: Request) -> bool:
+    """Return whether the sandbox's few markets are enough."""
+    few = {(row.venue, row.symbol) for row in DEFAULT}
+    return all((venue, symbol) in few for venue, symbols in request.markets.items() for symbol in symbols)
 
 
 def _telegram(wiring: Wiring) -> Spec:

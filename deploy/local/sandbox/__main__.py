@@ -7,14 +7,19 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from deploy.local.sandbox.binance_spot import BinanceSpot
 from deploy.local.sandbox.binance_usdm import BinanceUsdm
+from deploy.local.sandbox.bybit import Bybit
 from deploy.local.sandbox.control import Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.floor import Floor
 from deploy.local.sandbox.listings import BINANCE_USDM, DEFAULT, OKX, Listing
+from deploy.local.sandbox.listings_many import MANY
 from deploy.local.sandbox.okx import Okx
 from deploy.local.sandbox.player import Player
 from deploy.local.sandbox.server import Live, Sandbox
@@ -25,14 +30,19 @@ from libs.common.runtime.errors import InputError
 log = logging.getLogger("csx.sandbox")
 
 
-def listings(wanted: Sequence[str]) -> list[Listing]:
-    """Return the default listings, or those that `wanted` names as `venue:symbol` or `symbol`; raises ValueError."""
+MARKETS: Final = {"few": DEFAULT, "65": MANY}
+"""What can be listed at the start."""
+EXCHANGES: Final = (BinanceUsdm, Okx, Bybit, BinanceSpot)
+
+
+def listings(wanted: Sequence[str], markets: Sequence[Listing] = DEFAULT) -> list[Listing]:
+    """Return `markets`, or those that `wanted` names as `venue:symbol`, `symbol` or `venue`; raises ValueError."""
     if not wanted:
-        return list(DEFAULT)
-    found = [row for row in DEFAULT if row.symbol in wanted or f"{row.venue}:{row.symbol}" in wanted]
+        return list(markets)
+    found = [row for row in markets if {row.symbol, row.venue, f"{row.venue}:{row.symbol}"} & set(wanted)]
     for name in wanted:
-        if not any(name in {row.symbol, f"{row.venue}:{row.symbol}"} for row in found):
-            known = ", ".join(f"{row.venue}:{row.symbol}" for row in DEFAULT)
+        if not any(name in {row.symbol, row.venue, f"{row.venue}:{row.symbol}"} for row in found):
+            known = ", ".join(f"{row.venue}:{row.symbol}" for row in markets)
             raise ValueError(f"the sandbox does not list {name}; it lists {known}")
     return found
 
@@ -41,8 +51,9 @@ def simulated(rows: Sequence[Listing], *, seed: int, start_ns: int | None = None
     """Return a sandbox over a simulated market; not started yet."""
     simulation = Simulation(rows, seed=seed, start_ns=now_ns() if start_ns is None else start_ns, rate=rate)
     faults, pause = Faults(), Pause()
-    exchanges: list[Exchange] = [BinanceUsdm(faults, simulation.markets), Okx(faults, simulation.markets)]
-    return Sandbox(exchanges, faults, Live(simulation, exchanges, pause), pause)
+    exchanges: list[Exchange] = [make(faults, simulation.markets) for make in EXCHANGES]
+    floor = Floor(simulation, exchanges, (*rows, *MANY))
+    return Sandbox(exchanges, faults, Live(simulation, exchanges, pause), pause, floor)
 
 
 def recorded(paths: Sequence[Path], *, venue: str, speed: float) -> Sandbox:
@@ -57,7 +68,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8900)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--symbols", nargs="*", default=[], help="venue:symbol or symbol, in canonical form")
+    parser.add_argument("--symbols", nargs="*", default=[], help="of the markets: venue:symbol, symbol, or venue")
+    parser.add_argument("--markets", choices=tuple(MARKETS), default="few", help="how many markets there are")
     parser.add_argument("--rate", type=float, default=1.0, help="multiplies how busy the markets are")
     parser.add_argument("--start-ns", type=int, help="market time to start at; default now")
     parser.add_argument("--faults", type=Path, help="JSON list of faults to arm at the start")
@@ -88,7 +100,7 @@ def _sandbox(options: argparse.Namespace) -> Sandbox:
     if options.speed <= 0 or options.rate <= 0:
         raise ValueError("--speed and --rate are above 0")
     if not options.recording:
-        rows = listings(options.symbols)
+        rows = listings(options.symbols, MARKETS[options.markets])
         return simulated(rows, seed=options.seed, start_ns=options.start_ns, rate=options.rate)
     if not options.venue:
         raise ValueError("--recording needs --venue, whose frames they are")

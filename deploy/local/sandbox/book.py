@@ -70,6 +70,10 @@ class Book:
         self._watches.append(changes)
         return changes
 
+    def unwatch(self, changes: Changes) -> None:
+        """Forget a collector."""
+        self._watches = [one for one in self._watches if one is not changes]
+
     def put(self, bid: bool, price: int, lots: int) -> None:
         """Set the level at `price`; 0 removes it."""
         side = self.bids if bid else self.asks

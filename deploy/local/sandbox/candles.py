@@ -39,8 +39,8 @@ class Bar(Struct):
     buy_lots: int = 0
     buy_quote: int = 0
     trades: int = 0
-    first_id: int = 0
-    last_id: int = 0
+    inverse: float = 0.0
+    """Lots over ticks: the turnover of contracts whose size is in quote currency."""
 
     def merge(self, later: "Bar") -> None:
         """Take a later bar into this one."""
@@ -52,6 +52,7 @@ class Bar(Struct):
         self.buy_lots += later.buy_lots
         self.buy_quote += later.buy_quote
         self.trades += later.trades
+        self.inverse += later.inverse
 
 
 def opened(ms: int, period_ms: int) -> int:
@@ -83,6 +84,7 @@ class Candles:
         bar.close = price
         bar.lots += lots
         bar.quote += price * lots
+        bar.inverse += lots / price
         bar.trades += 1
         if fill.buy:
             bar.buy_lots += lots
@@ -105,6 +107,13 @@ class Candles:
         if self._minute is not None:
             _fold(tail, self._minute, TIMEFRAMES[timeframe])
         return bars[:-1] + tail
+
+    def newest(self, timeframe: str, count: int) -> list[Bar]:
+        """Return copies of the newest `count` bars, oldest first, the forming one last."""
+        tail = [replace(bar) for bar in self.bars[timeframe][-count:]]
+        if self._minute is not None:
+            _fold(tail, self._minute, TIMEFRAMES[timeframe])
+        return tail[-count:]
 
     def invent(self, chance: Random, start_ms: int, price: int, minute_lots: float) -> None:
         """Fill in a past that ends at `price` when the market starts; `start_ms` is a full minute.
@@ -143,11 +152,12 @@ def _fold(bars: list[Bar], bar: Bar, period_ms: int) -> None:
 def _before(chance: Random, log: float, open_ms: int, minutes: int, minute_lots: float) -> tuple[Bar, float]:
     sigma = SIGMA_PER_MINUTE * 1.5 * math.sqrt(minutes)
     opening = log - chance.gauss(0.0, sigma)
-    first, last = round(math.exp(opening)), round(math.exp(log))
+    first, last = max(1, round(math.exp(opening))), max(1, round(math.exp(log)))
     high = round(max(first, last) * (1 + abs(chance.gauss(0.0, sigma / 2))))
-    low = round(min(first, last) / (1 + abs(chance.gauss(0.0, sigma / 2))))
+    low = max(1, round(min(first, last) / (1 + abs(chance.gauss(0.0, sigma / 2)))))
     lots = max(1, round(minute_lots * minutes * chance.lognormvariate(0.0, 0.5)))
     buy = round(lots * min(0.9, max(0.1, chance.gauss(0.5 + 0.1 * (last > first) - 0.1 * (last < first), 0.08))))
     mean = (high + low) // 2
     trades = max(1, round(minutes * 60 * chance.uniform(1.0, 4.0)))
-    return Bar(open_ms, first, high, low, last, lots, lots * mean, buy, buy * mean, min(trades, lots)), opening
+    sums = (lots, lots * mean, buy, buy * mean, min(trades, lots), lots / max(1, mean))
+    return Bar(open_ms, first, high, low, last, *sums), opening

@@ -1,4 +1,4 @@
-"""The sandbox's own side door: what was really emitted (the oracle of tests), its state, faults, pause and resume."""
+"""The sandbox's own side door: what was really emitted (the oracle of tests), its state, its markets, faults, pause."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.floor import Floor
 from deploy.local.sandbox.handler import Request, Response
-from deploy.local.sandbox.shown import Shown
+from deploy.local.sandbox.shown import Shown, Standing
 
 PREFIX: Final = "/control/"
 _NDJSON: Final = "application/x-ndjson"
@@ -31,18 +32,21 @@ class Control:
         faults: Faults,
         pause: Pause,
         progress: Callable[[], dict[str, Any]],
+        floor: Floor | None = None,
     ) -> None:
+        """Take what is controlled; a recording has no `floor`: its markets are what was recorded."""
         self._exchanges = exchanges
         self._faults = faults
         self._pause = pause
         self._progress = progress
+        self._floor = floor
 
     def answer(self, request: Request) -> Response:
         """Answer one call; 400 and 404 bodies say what is wrong."""
         call = (request.method, request.path.removeprefix(PREFIX))
         try:
             return self._answer(call, request)
-        except (KeyError, msgspec.DecodeError) as e:
+        except (KeyError, ValueError) as e:
             return Response(status=400, body=msgspec.json.encode({"msg": str(e)}))
 
     def _answer(self, call: tuple[str, str], request: Request) -> Response:
@@ -56,6 +60,7 @@ class Control:
             ),
             ("GET", "book"): lambda: _json(book_row(self._market(request.query))),
             ("POST", "faults"): lambda: _json({"armed": self._faults.load(request.body, _loop_s())}),
+            ("POST", "market"): lambda: self._put(request.query),
             ("POST", "pause"): lambda: self._stand(still=True),
             ("POST", "resume"): lambda: self._stand(still=False),
         }
@@ -66,6 +71,14 @@ class Control:
     def _stand(self, *, still: bool) -> Response:
         self._pause.on = still
         return _json({"paused": still})
+
+    def _put(self, query: Mapping[str, str]) -> Response:
+        """List, announce, halt or delist a market: `standing` says which."""
+        if self._floor is None:
+            raise KeyError("a recording's markets are what was recorded")
+        standing = Standing(query.get("standing", ""))
+        self._floor.put(query.get("venue", ""), query.get("symbol", ""), standing)
+        return _json({"venue": query["venue"], "symbol": query["symbol"], "standing": standing})
 
     def status(self) -> dict[str, Any]:
         """Return counts: connections, frames, faults, the market's progress."""
@@ -84,7 +97,9 @@ class Control:
 
     def _markets(self, query: Mapping[str, str]) -> list[Shown]:
         wanted = query.get("venue"), query.get("symbol")
-        every = [market for exchange in self._exchanges for market in exchange.markets.values()]
+        every = [
+            market for exchange in self._exchanges for market in (*exchange.markets.values(), *exchange.gone.values())
+        ]
         return [
             market
             for market in every

@@ -1,10 +1,10 @@
-"""What every sandbox exchange shares: who listens to which stream, and frames to them through the faults."""
+"""What every sandbox exchange shares: its markets, who listens to which stream, and frames to them through faults."""
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from deploy.local.sandbox.faults import Faults
 from deploy.local.sandbox.handler import Request, Response
@@ -23,9 +23,15 @@ class Exchange(ABC):
     name: str
     prefix: str
     """Of every path."""
+    ping_s: ClassVar[float] = 180.0
+    """Between two pings of the venue's."""
+    too_many: ClassVar[bytes]
+    """What a refusal for too many calls says."""
 
     def __init__(self, faults: Faults, markets: Sequence[Shown]) -> None:
         self.markets = {m.listing.native: m for m in markets if m.listing.venue == self.name}
+        self.gone: dict[str, Shown] = {}
+        """Markets that were taken off the list, for whoever compares with them."""
         self.faults = faults
         self.sockets: set[Socket] = set()
         self.counts: Counter[str] = Counter()
@@ -44,8 +50,23 @@ class Exchange(ABC):
         """Answer a REST call."""
 
     @abstractmethod
+    def tell(self, happening: Happening, ms: int) -> None:
+        """Tell the listeners what a slice that ended at `ms` brought to one market of this venue."""
+
     def happened(self, happenings: Iterable[Happening], ms: int) -> None:
         """Tell the listeners what a slice that ended at `ms` brought."""
+        for happening in happenings:
+            if happening.market.listing.venue == self.name and happening.market.listing.native in self.markets:
+                self.tell(happening, ms)
+
+    def add(self, market: Shown) -> None:
+        """Put a market on the list."""
+        self.gone.pop(market.listing.native, None)
+        self.markets[market.listing.native] = market
+
+    def drop(self, market: Shown) -> None:
+        """Take a market off the list; its streams stay open and silent."""
+        self.gone[market.listing.native] = self.markets.pop(market.listing.native)
 
     def tick(self, now_s: float) -> None:
         """Cut connections that a fault keeps silent for longer than any client should bear, at `now_s` of the loop."""

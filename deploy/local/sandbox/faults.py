@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from deploy.local.sandbox.listings import BINANCE_USDM, OKX
+from deploy.local.sandbox.listings import BINANCE_SPOT, BINANCE_USDM, BYBIT, OKX
 from deploy.local.sandbox.websocket import Socket
 
 OVERSIZE_BYTES: Final = 16 << 20
@@ -66,10 +66,12 @@ class _Armed(Struct):
 
 
 _ABOUT: Final = {
+    BINANCE_SPOT: {FaultKind.NAN: "rade", FaultKind.NEGATIVE_SIZE: "rade", FaultKind.SEQUENCE_GAP: "@depth"},
     BINANCE_USDM: {FaultKind.NAN: "rade", FaultKind.NEGATIVE_SIZE: "rade", FaultKind.SEQUENCE_GAP: "@depth"},
+    BYBIT: {FaultKind.NAN: "rade", FaultKind.NEGATIVE_SIZE: "rade", FaultKind.SEQUENCE_GAP: "orderbook"},
     OKX: {FaultKind.NAN: "trades", FaultKind.NEGATIVE_SIZE: "trades", FaultKind.SEQUENCE_GAP: "books"},
 }
-_PRICE_SIZE: Final = {BINANCE_USDM: ("p", "q"), OKX: ("px", "sz")}
+_PRICE_SIZE: Final = {BINANCE_USDM: ("p", "q"), BINANCE_SPOT: ("p", "q"), BYBIT: ("p", "v"), OKX: ("px", "sz")}
 
 
 class Faults:
@@ -172,6 +174,8 @@ _NOTICE: Final = (
 _UNKNOWN: Final = {
     OKX: b'{"arg":{"channel":"mystery","instId":"BTC-USDT"},"data":[{"ts":"1"}]}',
     BINANCE_USDM: b'{"stream":"btcusdt@mystery","data":{"e":"mystery","E":1,"s":"BTCUSDT"}}',
+    BINANCE_SPOT: b'{"stream":"btcusdt@mystery","data":{"e":"mystery","E":1,"s":"BTCUSDT"}}',
+    BYBIT: b'{"topic":"mystery.BTCUSDT","type":"snapshot","ts":1,"data":[{"s":"BTCUSDT"}]}',
 }
 _SPOIL: Final[dict[FaultKind, Callable[[str, bytes], bytes]]] = {
     FaultKind.DUPLICATE: lambda _venue, frame: frame,

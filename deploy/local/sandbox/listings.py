@@ -12,7 +12,7 @@ class Listing(Struct, frozen=True, kw_only=True):
     symbol: str
     """Canonical."""
     native: str
-    """The venue's own name."""
+    """The venue's own name; Bybit's with its category before it, for `BTCUSDT` is two things there."""
     base: str
     quote: str
     tick_decimals: int
@@ -22,11 +22,13 @@ class Listing(Struct, frozen=True, kw_only=True):
     lot_decimals: int
     """One lot is 10 ** -lot_decimals of the venue's size unit (base units; contracts on OKX swaps)."""
     contract_size: str = "1"
-    """Base units in one unit of size."""
+    """Base units in one unit of size; of an inverse contract: quote currency."""
     price: float = 0.0
     """Where the simulation starts, quote currency."""
     orders_per_s: float = 0.0
     """Market orders in a calm phase."""
+    changes_per_s: float = 200.0
+    """Levels of the book that are set, moved or removed, besides those at the touch."""
     median_lots: int = 1
     """Median size of a market order."""
 
@@ -34,6 +36,11 @@ class Listing(Struct, frozen=True, kw_only=True):
     def swap(self) -> bool:
         """True for a perpetual."""
         return self.symbol.endswith("-PERP")
+
+    @property
+    def inverse(self) -> bool:
+        """True for a perpetual whose size is in quote currency."""
+        return self.swap and self.quote == "USD"
 
     @property
     def tick(self) -> float:
@@ -57,7 +64,9 @@ class Listing(Struct, frozen=True, kw_only=True):
         return round(float(size) * float(10**self.lot_decimals))
 
 
+BINANCE_SPOT: Final = "binance-spot"
 BINANCE_USDM: Final = "binance-usdm"
+BYBIT: Final = "bybit"
 OKX: Final = "okx"
 
 _BTC = {"base": "BTC", "quote": "USDT", "tick_decimals": 1, "price": 64_000.0}

@@ -26,10 +26,16 @@ FUNDING_MS: Final = 8 * 3_600_000
 class Market(Shown):
     """One market, a function of (seed, start, number of slices); it never looks at a clock."""
 
-    def __init__(self, listing: Listing, seed: int, start_ms: int, rate: float = 1.0) -> None:
+    def __init__(self, listing: Listing, seed: int, start_ms: int, rate: float = 1.0, *, past: bool = True) -> None:
+        """Begin at `start_ms`, a full minute; without a `past` there are no candles before, and it may be any time."""
         self.listing = listing
         self._chance = chance(seed, listing.venue, listing.symbol)
         self._rate = rate
+        self._pick_off = 0.12 * min(1.0, listing.orders_per_s / 2) * rate
+        """How likely a taker is to lift stale quotes before their makers withdraw them, a slice."""
+        self._changes = listing.changes_per_s * _SLICE_S * rate
+        self._requote = min(0.5, listing.changes_per_s / 400)
+        """How likely a maker is to come back to a free price at the touch, a slice."""
         self.ms = start_ms
         """The market's time: the end of the last slice."""
         self._basis = 0.0
@@ -41,7 +47,10 @@ class Market(Shown):
         self.book = Book(sequence=5_000_000_000 + self._chance.randrange(10**9))
         self.tape = Tape()
         self.candles = Candles()
-        self.candles.invent(chance(seed, "history", listing.base), start_ms, round(self.fair), self._minute_lots())
+        if past:
+            self.candles.invent(chance(seed, "history", listing.base), start_ms, round(self.fair), self._minute_lots())
+        else:
+            self.listed_ms = start_ms
         self.liquidations: list[Liquidated] = []
         self._next_fill = 1_000_000_001 + self._chance.randrange(10**8)
         self._next_print = 500_000_001 + self._chance.randrange(10**8)
@@ -96,7 +105,7 @@ class Market(Shown):
             best, side = (self.book.best_ask, self.book.asks) if buy else (self.book.best_bid, self.book.bids)
             if best is None or ((best > fair) if buy else (best <= fair)):
                 continue
-            if self._chance.random() < 0.12 * self._rate:
+            if self._chance.random() < self._pick_off:
                 prints += self._take(buy, self._size() * 2, fair if buy else fair + 1, levels=2)
             stale = [price for price in side.prices if (price <= fair if buy else price > fair)]
             for price in stale:
@@ -155,14 +164,14 @@ class Market(Shown):
             for bid in (True, False):
                 price = fair - near if bid else fair + 1 + near
                 known = (self.book.bids if bid else self.book.asks).sizes
-                if price not in known and self._chance.random() < 0.5:
+                if price not in known and self._chance.random() < self._requote:
                     self.book.put(bid, price, self._level_size(near))
         self._fill_up()
 
     def _churn(self) -> None:
         fair = int(self.fair)
         reach = max(20, fair * 2e-4)
-        for _ in range(int(self._poisson(10 * self._rate))):
+        for _ in range(self._poisson(self._changes)):
             bid = self._chance.random() < 0.5
             away = int(self._chance.expovariate(1.0) * reach * (0.1 if self._chance.random() < 0.6 else 1.0))
             price = fair - away if bid else fair + 1 + away

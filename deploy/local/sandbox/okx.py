@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -39,6 +39,7 @@ class Okx(Exchange):
 
     name = OKX
     prefix = "/okx"
+    too_many = b'{"code":"50011","msg":"Too Many Requests","data":[]}'
 
     def __init__(self, faults: Faults, markets: Sequence[Shown]) -> None:
         super().__init__(faults, markets)
@@ -94,20 +95,23 @@ class Okx(Exchange):
         """Answer a REST call."""
         return self._rest.answer(request, now_ns() // 1_000_000)
 
-    def happened(self, happenings: Iterable[Happening], ms: int) -> None:
-        """Tell the listeners what a slice brought."""
-        for happening in happenings:
-            market = happening.market
-            if market.listing.venue != self.name:
-                continue
-            for one in happening.prints:
-                self._print(market, one)
-            for forced in happening.liquidations:
-                self._liquidation(market, forced)
-            if ms % 100 == 0:
-                self._book(market, ms)
-            if ms % 200 == 0:
-                self._slow(market, ms)
+    def add(self, market: Shown) -> None:
+        """Put a market on the list."""
+        super().add(market)
+        if market.listing.native not in self._changes:
+            self._changes[market.listing.native] = market.book.watch()
+
+    def tell(self, happening: Happening, ms: int) -> None:
+        """Tell the listeners what a slice brought to one market."""
+        market = happening.market
+        for one in happening.prints:
+            self._print(market, one)
+        for forced in happening.liquidations:
+            self._liquidation(market, forced)
+        if ms % 100 == 0:
+            self._book(market, ms)
+        if ms % 200 == 0:
+            self._slow(market, ms)
 
     def publish(self, stream: str, arg: dict[str, str], rows: list[Any], action: str = "") -> None:
         """Push rows to everyone who listens."""
@@ -163,6 +167,8 @@ class Okx(Exchange):
 
     def _print(self, market: Market, one: Print) -> None:
         native, last = market.listing.native, one.fills[-1]
+        if not (self.heard(f"trades:{native}") or self.heard(f"trades-all:{native}")):
+            return
         size = rest.plain(market.listing.size_text(one.lots))
         row: dict[str, Any] = {**rest.trade_row(market, last), "sz": size, "count": str(len(one.fills))}
         row |= {"source": "0", "seqId": market.book.sequence}
@@ -193,17 +199,20 @@ class Okx(Exchange):
     def _slow(self, market: Market, ms: int) -> None:
         native = market.listing.native
         if market.listing.swap:
-            mark = market.listing.price_text(market.mark)
-            row = {"instType": "SWAP", "instId": native, "markPx": mark, "ts": str(ms)}
-            self.publish(f"mark-price:{native}", {"channel": "mark-price", "instId": native}, [row])
+            if self.heard(f"mark-price:{native}"):
+                mark = market.listing.price_text(market.mark)
+                row = {"instType": "SWAP", "instId": native, "markPx": mark, "ts": str(ms)}
+                self.publish(f"mark-price:{native}", {"channel": "mark-price", "instId": native}, [row])
             if ms % _INTEREST_MS == 0:
                 arg = {"channel": "open-interest", "instId": native}
-                self.publish(f"open-interest:{native}", arg, [interest_row(market, ms)])
+                self.publish(f"open-interest:{native}", arg, [rest.interest_row(market, ms)])
             if ms % 30_000 == 0:
                 arg = {"channel": "funding-rate", "instId": native}
                 self.publish(f"funding-rate:{native}", arg, [funding_row(market, ms)])
         if ms % 1000 == 0:
-            self.publish(f"tickers:{native}", {"channel": "tickers", "instId": native}, [rest.ticker_row(market, ms)])
+            if self.heard(f"tickers:{native}"):
+                arg = {"channel": "tickers", "instId": native}
+                self.publish(f"tickers:{native}", arg, [rest.ticker_row(market, ms)])
             for bar, timeframe in rest.BARS.items():
                 stream = f"candle{bar}:{native}"
                 if self.heard(stream):
@@ -211,7 +220,7 @@ class Okx(Exchange):
 
     def _candle(self, market: Market, stream: str, bar: str, timeframe: str, ms: int) -> None:
         arg = {"channel": f"candle{bar}", "instId": market.listing.native}
-        bars = market.candles.read(timeframe)[-2:]
+        bars = market.candles.newest(timeframe, 2)
         forming_ms = opened(ms, TIMEFRAMES[timeframe])
         for one in bars:
             confirm = one.open_ms < forming_ms
@@ -257,15 +266,6 @@ def funding_row(market: Market, ms: int) -> dict[str, str]:
         "settFundingRate": "0.0001",
         "ts": str(ms),
     }
-
-
-def interest_row(market: Market, ms: int) -> dict[str, str]:
-    """Return the open interest in contracts, coins and dollars; tethers count as dollars in the sandbox."""
-    row, contracts = market.listing, market.listing.size_text(market.open_lots)
-    coins = float(contracts) * float(row.contract_size)
-    worth = coins * market.mark * row.tick
-    kept = {"oi": contracts, "oiCcy": f"{coins:.8f}", "oiUsd": f"{worth:.8f}", "ts": str(ms)}
-    return {"instType": "SWAP", "instId": row.native, **kept}
 
 
 def liquidation_row(market: Shown, one: Liquidated) -> dict[str, Any]:

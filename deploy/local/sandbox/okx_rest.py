@@ -7,9 +7,11 @@ from typing import Any, Final
 import msgspec
 
 from deploy.local.sandbox.candles import TIMEFRAMES, Bar
+from deploy.local.sandbox.day import day_of
 from deploy.local.sandbox.handler import Request, Response
 from deploy.local.sandbox.listings import Listing
-from deploy.local.sandbox.shown import Shown
+from deploy.local.sandbox.market import Market
+from deploy.local.sandbox.shown import Shown, Standing
 from deploy.local.sandbox.tape import Fill
 
 BARS: Final = {
@@ -24,6 +26,8 @@ BARS: Final = {
 """The vendor's names; plain 1D and 1W open at UTC+8 there and are refused here."""
 _PER_2S: Final = {
     "market/books": 40,
+    "market/tickers": 20,
+    "public/open-interest": 20,
     "market/candles": 40,
     "market/history-candles": 20,
     "market/trades": 100,
@@ -33,7 +37,12 @@ _PER_2S: Final = {
 }
 _NEWEST_BARS: Final = 1440
 _NEWEST_TRADES: Final = 500
-_LISTED_MS: Final = "1611916828000"
+_STATE: Final = {
+    Standing.ANNOUNCED: "preopen",
+    Standing.LIVE: "live",
+    Standing.HALTED: "suspend",
+    Standing.DELISTED: "suspend",
+}
 
 
 class Refusal(Exception):
@@ -61,6 +70,8 @@ class Rest:
         calls: dict[str, Callable[[Mapping[str, str], int], list[Any]]] = {
             "public/time": lambda _query, now: [{"ts": str(now)}],
             "public/instruments": self._instruments,
+            "public/open-interest": self._interest,
+            "market/tickers": self._tickers,
             "market/books": self._books,
             "market/trades": self._trades,
             "market/history-trades": self._history_trades,
@@ -88,16 +99,26 @@ class Rest:
         return self._markets[query["instId"]]
 
     def _instruments(self, query: Mapping[str, str], _ms: int) -> list[Any]:
-        kind = query.get("instType")
-        if not kind:
-            raise Refusal("50014", "Parameter instType can not be empty.")
-        if kind not in {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}:
-            raise Refusal("51000", "Parameter instType error")
+        kind = _kind(query)
         rows = self.instruments
         if rows is None:
-            rows = [instrument_row(market.listing) for market in self._markets.values()]
+            rows = [instrument_row(market) for market in self._markets.values()]
         wanted = query.get("instId")
         return [row for row in rows if row["instType"] == kind and wanted in {None, row["instId"]}]
+
+    def _interest(self, query: Mapping[str, str], ms: int) -> list[Any]:
+        swaps = self._of(_kind(query), query.get("instId"))
+        return [interest_row(market, ms) for market in swaps if isinstance(market, Market) and market.listing.swap]
+
+    def _tickers(self, query: Mapping[str, str], ms: int) -> list[Any]:
+        return [ticker_row(market, ms) for market in self._of(_kind(query), None)]
+
+    def _of(self, kind: str, native: str | None) -> list[Shown]:
+        return [
+            market
+            for market in self._markets.values()
+            if kind == _type(market.listing) and native in {None, market.listing.native}
+        ]
 
     def _books(self, query: Mapping[str, str], ms: int) -> list[Any]:
         market = self._market(query)
@@ -175,8 +196,8 @@ def candle_row(row: Listing, bar: Bar, *, confirm: bool) -> list[str]:
 
 def ticker_row(market: Shown, ms: int) -> dict[str, str]:
     """Return the ticker; a side without levels is an empty string, as is what never traded."""
-    row, book = market.listing, market.book
-    day = market.candles.read("1h")[-24:]
+    row, book, day = market.listing, market.book, day_of(market)
+    volumes = candle_row(row, day.whole, confirm=False)[5:7] if day else ["", ""]
     last = market.tape.fills[-1] if market.tape.fills else None
     bid, ask = book.best_bid, book.best_ask
     texts = {
@@ -186,16 +207,27 @@ def ticker_row(market: Shown, ms: int) -> dict[str, str]:
         "askSz": "" if ask is None else plain(row.size_text(book.asks.sizes[ask])),
         "bidPx": "" if bid is None else row.price_text(bid),
         "bidSz": "" if bid is None else plain(row.size_text(book.bids.sizes[bid])),
-        "open24h": row.price_text(day[0].open) if day else "",
-        "high24h": row.price_text(max(bar.high for bar in day)) if day else "",
-        "low24h": row.price_text(min(bar.low for bar in day)) if day else "",
-        "vol24h": plain(row.size_text(sum(bar.lots for bar in day))),
+        "open24h": row.price_text(day.whole.open) if day else "",
+        "high24h": row.price_text(day.whole.high) if day else "",
+        "low24h": row.price_text(day.whole.low) if day else "",
+        "vol24h": volumes[0],
+        "volCcy24h": volumes[1],
     }
-    return {"instType": "SWAP" if row.swap else "SPOT", "instId": row.native, **texts, "ts": str(ms)}
+    return {"instType": _type(row), "instId": row.native, **texts, "ts": str(ms)}
 
 
-def instrument_row(row: Listing) -> dict[str, str]:
+def interest_row(market: Market, ms: int) -> dict[str, str]:
+    """Return the open interest in contracts, coins and dollars; tethers count as dollars in the sandbox."""
+    row, contracts = market.listing, market.listing.size_text(market.open_lots)
+    coins = float(contracts) * float(row.contract_size)
+    worth = coins * market.mark * row.tick
+    kept = {"oi": contracts, "oiCcy": f"{coins:.8f}", "oiUsd": f"{worth:.8f}", "ts": str(ms)}
+    return {"instType": "SWAP", "instId": row.native, **kept}
+
+
+def instrument_row(market: Shown) -> dict[str, str]:
     """Return a catalogue row; fields that do not apply are empty, as on the venue."""
+    row = market.listing
     tick = f"{row.tick:.{row.tick_decimals}f}"
     lot = f"{10**-row.lot_decimals:.{row.lot_decimals}f}"
     family = f"{row.base}-{row.quote}"
@@ -204,13 +236,26 @@ def instrument_row(row: Listing) -> dict[str, str]:
     spot = {"instType": "SPOT", "uly": "", "instFamily": "", "settleCcy": "", "ctType": "", "ctVal": "", "ctMult": ""}
     spot |= {"ctValCcy": "", "baseCcy": row.base, "quoteCcy": row.quote}
     steps = {"tickSz": tick, "lotSz": lot, "minSz": lot, "lever": "10", "instCategory": "1", "ruleType": "normal"}
-    times = {"listTime": _LISTED_MS, "expTime": "", "state": "live"}
+    times = {"listTime": str(market.listed_ms), "expTime": "", "state": _STATE[market.standing]}
     return {"instId": row.native, **(swap if row.swap else spot), **steps, **times}
 
 
 def plain(number: str) -> str:
     """Return a decimal text without trailing zeros, as the venue prints sizes."""
     return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _type(row: Listing) -> str:
+    return "SWAP" if row.swap else "SPOT"
+
+
+def _kind(query: Mapping[str, str]) -> str:
+    kind = query.get("instType")
+    if not kind:
+        raise Refusal("50014", "Parameter instType can not be empty.")
+    if kind not in {"SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS"}:
+        raise Refusal("51000", "Parameter instType error")
+    return kind
 
 
 def _number(query: Mapping[str, str], key: str) -> int | None:

@@ -35,6 +35,10 @@ class PlayedCandles(Candles):
         period = TIMEFRAMES[timeframe]
         return [bar for bar in super().read(timeframe) if first_ms <= bar.open_ms and bar.open_ms + period <= self.ms]
 
+    def newest(self, timeframe: str, count: int) -> list[Bar]:
+        """Return the newest of them."""
+        return self.read(timeframe)[-count:]
+
 
 class Played(Shown):
     """A market that a recording fills."""

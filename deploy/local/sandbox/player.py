@@ -35,7 +35,7 @@ class PlayedBinanceUsdm(BinanceUsdm):
 
     def __init__(self, faults: Faults, markets: Sequence[Played], snapshots: set[str], pace: float) -> None:
         super().__init__(faults, markets)
-        self._rest.limit = int(self._rest.limit * pace)
+        self.rest.limit = int(self.rest.limit * pace)
         self._played = {market.listing.native: market for market in markets}
         self._snapshots = snapshots
 

@@ -3,26 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from deploy.local.sandbox.control import PREFIX, Control, Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
+from deploy.local.sandbox.floor import Floor
 from deploy.local.sandbox.handler import Handler, Request, Response
 from deploy.local.sandbox.latent import SLICE_NS
-from deploy.local.sandbox.listings import BINANCE_USDM, OKX
 from deploy.local.sandbox.simulation import Simulation
 from deploy.local.sandbox.websocket import Socket
 from deploy.local.sandbox.wire import Wire
 from libs.common.runtime.clock import now_ns
 
 log = logging.getLogger(__name__)
-
-_PING_S: Final = 180.0
-_TOO_MANY: Final = {
-    OKX: b'{"code":"50011","msg":"Too Many Requests","data":[]}',
-    BINANCE_USDM: b'{"code":-1003,"msg":"Too many requests; current limit is 2400 requests per minute."}',
-}
 
 
 class Driver(Protocol):
@@ -73,11 +67,13 @@ class Live:
 class Sandbox(Handler):
     """The port: routes connections to the exchanges and requests to them and to the control door."""
 
-    def __init__(self, exchanges: Sequence[Exchange], faults: Faults, driver: Driver, pause: Pause) -> None:
+    def __init__(
+        self, exchanges: Sequence[Exchange], faults: Faults, driver: Driver, pause: Pause, floor: Floor | None = None
+    ) -> None:
         self._exchanges = {exchange.prefix: exchange for exchange in exchanges}
         self._faults = faults
         self._driver = driver
-        self._control = Control(exchanges, faults, pause, driver.progress)
+        self._control = Control(exchanges, faults, pause, driver.progress, floor)
         self._wires: set[Wire] = set()
         self._of: dict[Socket, Exchange] = {}
         self._server: asyncio.Server | None = None
@@ -148,12 +144,13 @@ class Sandbox(Handler):
             return self._control.answer(request)
         exchange = self._exchange(request.path)
         if exchange is None:
-            return Response(status=404, body=b'{"msg":"the sandbox serves /binance-usdm/, /okx/ and /control/"}')
+            served = ", ".join(f"{prefix}/" for prefix in (*self._exchanges, PREFIX.rstrip("/")))
+            return Response(status=404, body=f'{{"msg":"the sandbox serves {served}"}}'.encode())
         exchange.counts["requests"] += 1
         advice = self._faults.refuse(exchange.name, asyncio.get_running_loop().time())
         if advice is not None:
             exchange.counts["requests_refused"] += 1
-            return Response(status=429, headers={"Retry-After": str(advice)}, body=_TOO_MANY[exchange.name])
+            return Response(status=429, headers={"Retry-After": str(advice)}, body=exchange.too_many)
         return await exchange.answer(request)
 
     def _exchange(self, path: str) -> Exchange | None:
@@ -162,12 +159,12 @@ class Sandbox(Handler):
     async def _keep(self) -> None:
         """Ping idle WebSockets and let exchanges close silent ones."""
         loop = asyncio.get_running_loop()
-        pinged = loop.time()
+        pinged = dict.fromkeys(self._exchanges.values(), loop.time())
         while True:
             await asyncio.sleep(1.0)
-            for exchange in self._exchanges.values():
+            for exchange, at_s in pinged.items():
                 exchange.tick(loop.time())
-            if loop.time() - pinged >= _PING_S:
-                pinged = loop.time()
-                for socket in self._of:
-                    socket.ping()
+                if loop.time() - at_s >= exchange.ping_s:
+                    pinged[exchange] = loop.time()
+                    for socket in exchange.sockets:
+                        socket.ping()
