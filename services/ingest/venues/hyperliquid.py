@@ -101,7 +101,7 @@ class Hyperliquid(Venue):
             raise AnswerError(f"{VENUE} clock: {e}: {body[:200]!r}") from e
 
     def plan(self, instruments: Sequence[Instrument], streams: Sequence[Stream]) -> list[Plan]:
-        """Split evenly over at most five connections."""
+        """Split over connections, within what one address may have."""
         heard = requests.offered(streams)
         if not heard:
             return []
@@ -113,8 +113,8 @@ class Hyperliquid(Venue):
     def session(self, plan: Plan, instruments: Mapping[str, Instrument], origin: Origin) -> Session:
         """Return a new session; a plan without symbols hears everything and subscribes to nothing."""
         wanted = frozenset(plan.symbols)
-        natives = [one.native for one in instruments.values() if one.symbol in wanted] if wanted else []
-        return HyperliquidSession(plan, instruments, origin, natives=natives, book_channel=self._book_channel)
+        chosen = [one for one in instruments.values() if one.symbol in wanted] if wanted else []
+        return HyperliquidSession(plan, instruments, origin, chosen=chosen, book_channel=self._book_channel)
 
     def snapshot_request(self, instrument: Instrument) -> Request:
         """Return the call for a book to compare with; the socket brings whole ones."""

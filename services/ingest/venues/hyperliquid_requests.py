@@ -15,17 +15,16 @@ from services.ingest.venues.terms import Instrument, Request, Stream
 from services.ingest.venues.wire import MILLISECOND_NS
 
 PING: Final = b'{"method":"ping"}'
-CONNECTIONS: Final = 5
-"""Half of what the venue lets one address have: while a connection is replaced there are two."""
-PER_CONNECTION: Final = 15
-"""Ours: coins on one socket while there are few; each needs a frame for each stream, and these are sent one by one."""
+PER_CONNECTION: Final = 50
+"""Coins on one socket: all that the venue lists need five, half of what one address may have, for while a connection
+is replaced there are two."""
 BOOKS: Final = ("book20", "book5")
 CANDLES_LIMIT: Final = 5_000
 """No older ones are there."""
 TRADES_LIMIT: Final = 10
 """Observed; the documentation says no number."""
-_TYPES: Final = {Stream.BOOKS: "l2Book", Stream.TRADES: "trades", Stream.FUNDING: "activeAssetCtx"}
-"""In the order in which they are asked for."""
+_TYPES: Final = {Stream.TRADES: "trades", Stream.BOOKS: "l2Book", Stream.FUNDING: "activeAssetCtx"}
+"""In the order in which they are asked for: what cannot be fetched again comes first."""
 _LIGHT: Final = frozenset({"l2Book", "exchangeStatus"})
 _LIGHT_WEIGHT: Final = 2
 _WEIGHT: Final = 20
@@ -39,14 +38,12 @@ def offered(streams: Sequence[Stream]) -> tuple[Stream, ...]:
 
 
 def shares(instruments: Sequence[Instrument]) -> Iterator[Sequence[Instrument]]:
-    """Split instruments evenly over as few connections as `PER_CONNECTION` allows, but never over more than five."""
-    count = min(CONNECTIONS, math.ceil(len(instruments) / PER_CONNECTION))
-    size = math.ceil(len(instruments) / count) if count else 1
-    return (instruments[start : start + size] for start in range(0, len(instruments), size))
+    """Split instruments over connections."""
+    return (instruments[start : start + PER_CONNECTION] for start in range(0, len(instruments), PER_CONNECTION))
 
 
 def subscription(coin: str, stream: Stream, book_channel: str) -> dict[str, Any]:
-    """Return what names one subscription. `fast` is 5 levels each half second; without it 20 each five (observed)."""
+    """Return what names one subscription; `fast` are 5 levels each half second, without it 20 each five (observed)."""
     named = {"type": _TYPES[stream], "coin": coin}
     return named | {"fast": True} if stream is Stream.BOOKS and book_channel == "book5" else named
 

@@ -59,20 +59,21 @@ class HyperliquidSession(Session):
         instruments: Mapping[str, Instrument],
         origin: Origin,
         *,
-        natives: Sequence[str] = (),
+        chosen: Sequence[Instrument] = (),
         book_channel: str = "book20",
     ) -> None:
-        """`instruments` by coin; `natives`: those to subscribe to, in the plan's streams."""
+        """`instruments` by coin; `chosen`: those to subscribe to, in the plan's streams."""
         self.checks = Checks()
         self._instruments = instruments
         self._wanted = frozenset(plan.symbols)
         self._origin = origin
         self._book_channel = book_channel
         self._hello = [
-            requests.subscribe(requests.subscription(native, stream, book_channel))
+            requests.subscribe(requests.subscription(one.native, stream, book_channel))
             for stream in plan.streams
-            for native in natives
+            for one in chosen
         ]
+        self._chosen = {one.symbol: one.native for one in chosen}
         self._books: dict[str, WholeBook] = {}
         self._contexts: dict[str, tuple[wire.Context, int]] = {}
         self._readers: Mapping[str, Callable[[Raw, int], list[Item]]] = {
@@ -83,8 +84,13 @@ class HyperliquidSession(Session):
         }
 
     def subscribe(self) -> Sequence[bytes]:
-        """Return the requests, one a stream and coin; the books first."""
+        """Return the requests, one a stream and coin."""
         return self._hello
+
+    def resubscribe(self, symbol: str, stream: Stream) -> Sequence[bytes]:
+        """Return the frames that leave `stream` of `symbol` and join it again."""
+        coin = self._chosen.get(symbol)
+        return requests.fresh(requests.subscription(coin, stream, self._book_channel)) if coin else ()
 
     def receive(self, frame: bytes, received_ns: int) -> list[Item]:
         """Return what `frame` leads to; unreadable parts as `Rejected`."""
@@ -199,7 +205,9 @@ class HyperliquidSession(Session):
             received_ns=received_ns,
             origin=self._origin,
         )
-        return [*_news(push.context, before, instrument, stamp)] or [Heard(stream=Stream.FUNDING)]
+        return [*_news(push.context, before, instrument, stamp)] or [
+            Heard(stream=Stream.FUNDING, symbol=instrument.symbol)
+        ]
 
 
 def _news(now: wire.Context, before: wire.Context | None, instrument: Instrument, stamp: Stamp) -> list[MarketEvent]:

@@ -228,14 +228,16 @@ def test_a_context_as_the_venue_sent_it() -> None:
 def test_what_stayed_the_same_is_said_again_after_a_minute() -> None:
     one, second = session(), 1_000_000_000
     assert len(said(one, CONTEXT)) == 3
-    assert said(one, CONTEXT, NOW + second) == [Heard(stream=Stream.FUNDING)]
+    assert said(one, CONTEXT, NOW + second) == [Heard(stream=Stream.FUNDING, symbol="BTC-USDC-PERP")]
     assert [type(item) for item in said(one, context(markPx="84149.0"), NOW + 2 * second)] == [MarkPrice]
     assert [type(item) for item in said(one, context(funding="-0.01"), NOW + 3 * second)] == [MarkPrice, FundingRate]
     changed = said(one, context(openInterest="1"), NOW + 4 * second)
     assert [type(item) for item in changed] == [FundingRate, OpenInterest]
     again = said(one, context(openInterest="1"), NOW + 60 * second)
     assert [type(item) for item in again] == [MarkPrice, FundingRate, OpenInterest]
-    assert said(one, context(openInterest="1"), NOW + 61 * second) == [Heard(stream=Stream.FUNDING)]
+    assert said(one, context(openInterest="1"), NOW + 61 * second) == [
+        Heard(stream=Stream.FUNDING, symbol="BTC-USDC-PERP")
+    ]
 
 
 def test_the_next_settlement_is_a_later_one() -> None:
