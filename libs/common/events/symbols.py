@@ -17,7 +17,8 @@ from typing import Final
 
 from msgspec import Struct
 
-_ASSET: Final = r"[^\s\-/:]{1,32}"
+_ASSET: Final = r"[^\s\-/:|,]{1,32}"
+"""`|` ends the symbol in a record's key, a comma in a list of them."""
 _FORM: Final = re.compile(rf"(?P<base>{_ASSET})-(?P<quote>{_ASSET})(?:-(?P<suffix>PERP|\d{{8}}))?")
 
 
@@ -84,10 +85,10 @@ def parse(text: str) -> Symbol:
     """Read a canonical symbol.
 
     Raises:
-        SymbolError: `text` has another form; assets are upper case and may be non-ASCII.
+        SymbolError: `text` has another form; assets are upper case, printable, and may be non-ASCII.
     """
     found = _FORM.fullmatch(text)
-    if not found or text != text.upper():
+    if not found or text != text.upper() or not text.isprintable():
         raise SymbolError(f"{text!r} is no symbol: expected BASE-QUOTE, BASE-QUOTE-PERP or BASE-QUOTE-YYYYMMDD")
     base, quote, suffix = found["base"], found["quote"], found["suffix"]
     if suffix is None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from libs.common.events import symbols
 from libs.common.events.symbols import Kind, Symbol, SymbolError
 
-_ASSETS = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="-/:"), min_size=1, max_size=12).map(
+_ASSETS = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="-/:|,"), min_size=1, max_size=12).map(
     str.upper
 )
 _ASSETS = _ASSETS.filter(lambda text: text == text.upper() and len(text) <= 32 and not text.isspace())
@@ -47,6 +47,10 @@ def test_every_form_of_the_architecture_page_is_read_and_written(text, expected)
         "BTC/USDT",
         "BTC-USDT\n",
         "B" * 33 + "-USDT",
+        "A|B-USDT",
+        "A,B-USDT",
+        "A\u202eB-USDT",
+        "A\x00-USDT",
     ],
 )
 def test_anything_else_is_refused_with_the_text_in_the_message(text):
