@@ -186,11 +186,14 @@ class Silence:
         many = len(silent) >= max(3, min(_MANY, spoken / 2))
         stalls: list[Stall] = []
         for watch, cause in silent:
-            alone = not many and all(stall.outcome is not Outcome.RESUBSCRIBED for stall in stalls)
-            stall = self._stall(watch, cause, now_s, at_s, many=many, alone=alone)
-            if stall.new or stall.outcome is not Outcome.FLAGGED:
-                stalls.append(stall)
-        return stalls
+            alone = all(stall.outcome is not Outcome.RESUBSCRIBED for stall in stalls)
+            stalls.append(self._stall(watch, cause, now_s, at_s, many=many, alone=alone))
+        if any(
+            stall.outcome is Outcome.RECYCLED for stall in stalls
+        ):  # the new connection is for all that are silent now
+            rest = [found for found in silent if found[0].habit.tried is not Tried.RECYCLED]
+            stalls += [self._stall(watch, cause, now_s, at_s, many=many, alone=False) for watch, cause in rest]
+        return [stall for stall in stalls if stall.new or stall.outcome is not Outcome.FLAGGED]
 
     def _cause(self, watch: _Watch, at_s: float) -> Cause | None:
         quiet_s = at_s - watch.since_s
@@ -234,24 +237,27 @@ class Silence:
         self, watch: _Watch, now_s: float, at_s: float, *, many: bool, alone: bool
     ) -> tuple[Outcome, tuple[bytes, ...]]:
         habit = watch.habit
-        flagged: tuple[Outcome, tuple[bytes, ...]] = (Outcome.FLAGGED, ())
-        if habit.tried is Tried.NOTHING:
-            if not habit.may(now_s):
-                return flagged
-            frames = () if many else tuple(self._frames(watch.symbol, watch.stream))
-            if frames and not alone:
-                return flagged  # its turn comes with the next judgement: the venue takes so many frames a second
-            if frames:
+        due = True
+        if not self.recycling:
+            frames: tuple[bytes, ...] = ()
+            if habit.tried is Tried.NOTHING and habit.may(now_s) and not many:
+                frames = tuple(self._frames(watch.symbol, watch.stream))
+            if frames and alone:
                 habit.took(Tried.RESUBSCRIBED, now_s)
                 watch.asked_s = at_s
                 return Outcome.RESUBSCRIBED, frames
-        elif habit.tried is Tried.RECYCLED or at_s - watch.asked_s < self._answer_s(watch):
-            return flagged
-        if not self.recycling and not self._habits.may_recycle(self._plan, now_s):
-            return flagged
+            if frames:  # its turn comes with the next judgement: the venue takes so many frames a second
+                return Outcome.FLAGGED, ()
+            due = self._due(watch, now_s, at_s) and self._habits.may_recycle(self._plan, now_s)
+        if not due or habit.tried is Tried.RECYCLED:
+            return Outcome.FLAGGED, ()
         self.recycling = True
         habit.took(Tried.RECYCLED, now_s)
         return Outcome.RECYCLED, ()
 
-    def _answer_s(self, watch: _Watch) -> float:
-        return RECYCLE_AFTER_S if watch.spoke else self._first_data_s
+    def _due(self, watch: _Watch, now_s: float, at_s: float) -> bool:
+        """Return whether a new connection is the next thing to try."""
+        habit = watch.habit
+        if habit.tried is Tried.RESUBSCRIBED:
+            return at_s - watch.asked_s >= (RECYCLE_AFTER_S if watch.spoke else self._first_data_s)
+        return habit.tried is Tried.NOTHING and habit.may(now_s)
