@@ -60,6 +60,13 @@ class RecentTape:
         self._remember(trade_id)
         self.interrupted()
 
+    def rewind(self, trade_id: str, event_ns: int) -> None:
+        """Continue again behind a trade that passed: those after it came to nothing, and are not known."""
+        known = list(self._known)
+        for later in known[known.index(trade_id) + 1 :] if trade_id in self._known else known:
+            del self._known[later]
+        self.resume(trade_id, event_ns)
+
     def interrupted(self) -> None:
         """Note that the connection was lost: the next trade may not be the next one."""
         self._suspect = self.last is not None

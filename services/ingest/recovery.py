@@ -38,7 +38,7 @@ class Limits(Struct, frozen=True, kw_only=True):
 class _Market:
     """One symbol: its tape, who may speak for it, and the backfill under way."""
 
-    __slots__ = ("cause", "filling", "fresh", "instrument", "tape", "turn")
+    __slots__ = ("cause", "filling", "fresh", "instrument", "rewinds", "tape", "turn")
 
     def __init__(self, instrument: Instrument, tape: Tape | RecentTape) -> None:
         self.instrument = instrument
@@ -46,6 +46,7 @@ class _Market:
         self.turn = asyncio.Lock()  # a backfill and the live feeds publish one after the other
         self.filling: asyncio.Task[None] | None = None
         self.cause = "restart"
+        self.rewinds = 0
         self.fresh = True  # a connection began: its first trade proves whether something is missing
 
 
@@ -140,6 +141,23 @@ class Recovery:
         market.cause = cause
         if last := market.tape.last:
             await self._gaps.noticed(symbol, Stream.TRADES, cause=cause, from_ns=last.event_ns, now_ns=now_ns())
+
+    async def rewind(self, symbol: str, trade_id: str, event_ns: int, rewound: Callable[[], None]) -> bool:
+        """Continue again behind that trade: those after it were shed, and are fetched before any newer one.
+
+        `rewound` is called when nothing that was offered before is on its way any more but what the buffer holds.
+        False where the symbol is not followed.
+        """
+        market = self._markets.get(symbol)
+        if market is None:
+            return False
+        async with market.turn:
+            market.tape.rewind(trade_id, event_ns)
+            market.rewinds += 1
+            market.fresh, market.cause = True, "shed"
+            rewound()
+        await self._gaps.noticed(symbol, Stream.TRADES, cause="shed", from_ns=event_ns, now_ns=now_ns())
+        return True
 
     async def offer(self, trade: Trade) -> None:
         """Take a live trade; it is published now, or when what lies before it is."""
@@ -240,11 +258,14 @@ class Recovery:
             age_s = (hole.until.event_ns - hole.after.event_ns) / SECOND_NS
             if age_s > self._limits.age_s:
                 return f"it is {age_s:.0f} s long"
+            rewinds = market.rewinds
             try:
                 page = await self._page(market.instrument, hole.after)
             except (RestError, AnswerError) as e:
                 return str(e)
             async with market.turn:
+                if market.rewinds != rewinds:  # the page begins behind what is wanted now
+                    continue
                 before = market.tape.last
                 metrics.BACKFILLED.labels(self._venue.name).inc(len(page))
                 for trade in market.tape.merge(page):

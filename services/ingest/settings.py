@@ -1,6 +1,7 @@
 """Settings of the ingest service, from `CSX_INGEST_*` and the shared keys: one process follows one venue."""
 
 import inspect
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
@@ -39,6 +40,10 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """Which book is followed, where the venue offers several (`coinapi`: `book`, `book5`, `book20`, `book50`)."""
     buffer_events: int = Field(500, ge=1, le=100_000)
     """Events of one symbol and class that may wait for the broker."""
+    spill_dir: Path | None = None
+    """Where events wait while the broker is away, in a directory of the venue's name; absent: they wait in memory."""
+    spill_mib: int = Field(256, ge=1, le=1_000_000)
+    """Size of that directory at most; then what is worth least is given up first."""
     history_bars: int = Field(500, ge=0, le=1500)
     """Closed candles of each timeframe fetched at the start; 0 fetches none."""
     snapshot_every_s: float = Field(60.0, gt=0)
@@ -57,6 +62,8 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """Live trades of one symbol that may wait for a backfill."""
     open_interest_every_s: float = Field(60.0, ge=1)
     """Between two questions for one symbol's open interest, where no socket says it; more where there are many."""
+    audit_every_s: float = Field(300.0, ge=1)
+    """Between two rounds in which our closed candles are compared with the venue's."""
     quality_every_s: float = Field(10.0, gt=0)
     """Between two reports of how well the venue is heard (`ingest.quality.v1`)."""
     quality_window_s: float = Field(3600.0, gt=0)

@@ -77,6 +77,10 @@ class Tape:
         self.last = Position(order=self._order(trade_id), trade_id=trade_id, event_ns=event_ns)
         self._suspect = True
 
+    def rewind(self, trade_id: str, event_ns: int) -> None:
+        """Continue again behind a trade that passed: those after it came to nothing."""
+        self.resume(trade_id, event_ns)
+
     def interrupted(self) -> None:
         """Note that the connection was lost: the next trade may not be the next one."""
         self._suspect = self.last is not None
