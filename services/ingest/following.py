@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from libs.common.events import Origin
@@ -10,11 +10,14 @@ from libs.common.runtime.clock import now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
+from services.ingest.candle_tail import audit_of
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.habits import Habits
 from services.ingest.history import History
 from services.ingest.intake import Intake
+from services.ingest.ledger import Ledger
+from services.ingest.leftovers import Leftovers
 from services.ingest.line import Line, Rotation
 from services.ingest.open_interest import OpenInterestPoller
 from services.ingest.publisher import Draining, Mark, Sink
@@ -50,11 +53,15 @@ class Ingest:
         marks: Mapping[str, Mark],
         timers: Timers | None = None,
         limits: Limits | None = None,
+        left: Leftovers | None = None,
         drain_within_s: float = _DRAIN_WITHIN_S,
     ) -> None:
-        """`instruments` by canonical symbol, only those to follow; `marks`: where an earlier run ended."""
+        """`instruments` by canonical symbol, only those to follow; `marks` and `left`: where an earlier run ended."""
         self.buffer = Buffer(settings.buffer_events)
-        self.draining = Draining(venue.name, self.buffer, sink)
+        self._marks, self._spill, ledger = marks, None, Ledger(venue.name, self.buffer)
+        if left is not None:
+            self._spill, self._marks = left.spill(venue.name, self.buffer, ledger, marks, settings.origin)
+        self.draining = Draining(venue.name, self.buffer, sink, ledger=ledger, spill=self._spill)
         self.parking = Parking(venue.name, sink)
         self._settings = settings
         self._venue = venue
@@ -75,8 +82,15 @@ class Ingest:
             weight_per_minute=settings.rest_weight_per_minute,
             origin=settings.origin,
         )
+        self.audit = audit_of(settings, venue, self._instruments, rest, self.buffer)
         self.quality = QualityWatch(
-            settings, venue, sink=sink, rest=rest, lines=lambda: self.lines, silent=lambda: self.silent
+            settings,
+            venue,
+            sink=sink,
+            rest=rest,
+            lines=lambda: self.lines,
+            silent=lambda: self.silent,
+            audited=self.audit.counts,
         )
         self._habits = Habits()
         gaps = self._gaps = Gaps(venue.name, settings.origin, self.buffer, heard=self.quality.measure.note)
@@ -90,7 +104,8 @@ class Ingest:
             limits=limits or Limits(age_s=settings.backfill_age_s, held=settings.held_trades),
             unfilled=self.history.unfilled,
         )
-        self._marks = marks
+        if self._spill is not None:
+            self._spill.shedding.serve(self._rewind, self.history.unfilled, self.quality.measure.note)
         for symbol in self._instruments:
             self._resume(symbol)
         self._intake = Intake(venue.name, self.buffer, self.recovery, gaps, self.parking, measure=self.quality.measure)
@@ -119,6 +134,8 @@ class Ingest:
         ]
         if Stream.FUNDING in self._settings.streams and self._settings.origin is not Origin.RECORDED:
             others.append(process.spawn(self.open_interest.run(), name="open interest"))
+        if self._settings.origin is not Origin.RECORDED:  # a recording's bars never close by our clock
+            others.append(process.spawn(self.audit.run(), name="audit"))
         self._tasks = [draining, *others]
         for line in self.lines:
             self._run(line)
@@ -139,18 +156,21 @@ class Ingest:
         await asyncio.wait([draining], timeout=self._drain_within_s)
         if not draining.done():
             log.error(
-                "events were not published: the next start fetches the trades", extra={"left": self.buffer.pending}
+                "events were not published: the next start fetches the trades",
+                extra={"left": self.buffer.pending, "on_disk": self.draining.ledger.on_disk},
             )
             draining.cancel()
         else:
             await self.quality.say(last_report)
         await self.parking.flush()
+        if self._spill is not None:
+            await self._spill.close()
         await self._rest.stop()
 
     async def fault(self) -> str | None:
         """Return why the venue's data does not flow, or None."""
-        if self.draining.down_since is not None:
-            return "the broker does not take records"
+        if (reason := self.draining.fault()) is not None:
+            return reason
         if not self.lines:
             return "nothing that is to be followed trades yet"
         closed = sum(not line.connected for line in self.lines)
@@ -228,10 +248,18 @@ class Ingest:
         self.buffer.forget(symbol)
         self.quality.forget(symbol)
 
+    def _last(self, symbol: str) -> Mark | None:
+        return self.draining.marks.get(symbol) or self._marks.get(symbol)
+
     def _resume(self, symbol: str) -> None:
         """Continue behind the last trade of `symbol` that was ever published."""
-        if mark := self.draining.marks.get(symbol) or self._marks.get(symbol):
+        if mark := self._last(symbol):
             self.recovery.resume(symbol, mark.trade_id, mark.event_ns)
+
+    async def _rewind(self, symbol: str, rewound: Callable[[], None]) -> bool:
+        """Fetch again what was shed of the trades of `symbol`."""
+        mark = self._last(symbol)
+        return mark is not None and await self.recovery.rewind(symbol, mark.trade_id, mark.event_ns, rewound)
 
     def _run(self, line: Line) -> None:
         assert self._process is not None
@@ -264,7 +292,7 @@ class Ingest:
             rest=self._rest,
             timers=self._timers,
             active=active,
-            habits=self._habits,
+            habits=None if self._settings.origin is Origin.RECORDED else self._habits,  # a recording ends in silence
         )
 
 

@@ -89,6 +89,14 @@ LEFT_OUT: Final = Gauge(
     "Instruments without a canonical symbol of their own, by reason",
     (*_VENUE, "reason"),
 )
+AUDITED: Final = Counter(
+    "csx_ingest_audited_candles_total",
+    "Closed candles of ours that were compared with the venue's, by what came of it",
+    (*_VENUE, "timeframe", "outcome"),
+)
+MISMATCH_RATE: Final = Gauge(
+    "csx_ingest_candle_mismatch_ratio", "Share of the last 1,000 audited candles that differed, 0 to 1", _VENUE
+)
 OPEN_INTEREST: Final = Counter(
     "csx_ingest_open_interest_answers_total",
     "Open interest that was asked for, by what came of it",

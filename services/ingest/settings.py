@@ -2,7 +2,7 @@
 
 import inspect
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -36,8 +36,9 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """The account's key, for a venue that asks for one (`coinapi`); never logged."""
     exchange: str | None = Field(None, pattern="^[A-Z0-9]+$")
     """Whose markets are followed, where the venue speaks for several (`coinapi`: `COINBASE` where absent)."""
-    book_channel: Literal["book", "book5", "book20", "book50"] | None = None
-    """Which book is followed, where the venue offers several (`coinapi`: `book`, `book5`, `book20`, `book50`)."""
+    book_channel: str | None = None
+    """Which book is followed, where the venue offers several (`coinapi`: `book` where absent, `book5`, `book20`,
+    `book50`; `kraken`: `book10` where absent, `book25`, `book100`, `book500`, `book1000`)."""
     buffer_events: int = Field(500, ge=1, le=100_000)
     """Events of one symbol and class that may wait for the broker."""
     spill_dir: Path | None = None
@@ -113,8 +114,12 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     @field_validator("trade_channel", "exchange", "book_channel")
     @classmethod
     def _taken(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value and (venue := info.data.get("venue")) and info.field_name not in _options_of(venue):
-            raise ValueError(f"{venue} has no such choice: leave it out")
+        if value and (venue := info.data.get("venue")):
+            choice = _options_of(venue).get(str(info.field_name))
+            if choice is None:
+                raise ValueError(f"{venue} has no such choice: leave it out")
+            if (words := get_args(choice)) and value not in words:
+                raise ValueError(f"{venue} has: {', '.join(words)}")
         return value
 
     def venue_options(self) -> dict[str, Any]:
@@ -131,6 +136,8 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
         return {name: value for name, value in options.items() if value}
 
 
-def _options_of(venue: str) -> frozenset[str]:
+def _options_of(venue: str) -> dict[str, Any]:
+    """Return what the venue's maker takes, each with its type: a choice says its words there."""
     make = VENUES.get(venue)
-    return frozenset(inspect.signature(make).parameters) if make else frozenset()
+    parameters = inspect.signature(make).parameters if make else {}
+    return {name: one.annotation for name, one in parameters.items()}
