@@ -32,6 +32,7 @@ class _Lazy(TyperGroup):
             return super().get_command(ctx, cmd_name)
         if not _called(cmd_name):
             return TyperCommand(cmd_name, help=SERVICES[cmd_name])  # for the list of commands alone
+        _point_at_running()
         return typer.main.get_command(importlib.import_module(f"services.{cmd_name}.cli").app)
 
 
@@ -111,6 +112,14 @@ def run(arguments: list[str]) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the last flush complains
     sys.exit(0)
+
+
+def _point_at_running() -> None:
+    """Have a service's command ask the broker of the `csx up` that runs on ./.csx, unless the environment names one."""
+    from deploy.local.datadir import read_state  # noqa: PLC0415 - each command imports what it needs
+
+    if (address := read_state(Path(".csx")).get("kafka_bootstrap")) is not None:
+        os.environ.setdefault("CSX_KAFKA_BOOTSTRAP", address)
 
 
 def _called(name: str) -> bool:

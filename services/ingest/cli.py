@@ -1,6 +1,7 @@
-"""`csx ingest`: recordings in, events as NDJSON on stdout out; a venue's live frames in, a recording out."""
+"""`csx ingest`: recordings in, events out; a venue's live frames in, a recording out; reports in, a table out."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -91,6 +92,34 @@ def record_command(
         typer.echo(f"csx ingest record: {e}", err=True)
         raise typer.Exit(e.exit_code if isinstance(e, CsxError) else 2) from e
     typer.echo(_told(out, index) if index else "nothing recorded: it was stopped before it began", err=True)
+
+
+@app.command()
+def status(
+    venue: Annotated[list[str] | None, typer.Option(help="Only these; repeat or use commas.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The reports as NDJSON.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every five seconds, until Ctrl-C.")] = False,
+    bootstrap: Annotated[
+        str, typer.Option(envvar="CSX_KAFKA_BOOTSTRAP", help="host:port of the broker.")
+    ] = "127.0.0.1:9092",
+) -> None:
+    """Say how well each venue is heard; exit 1 unless every report is fresh and its grade C or better."""
+    from services.ingest.status_command import run  # noqa: PLC0415 - the broker's client takes its time to import
+
+    try:
+        good = run(
+            bootstrap,
+            [name for part in venue or () for name in part.split(",") if name],
+            json=json or not sys.stdout.isatty(),
+            watch=watch,
+        )
+    except BrokenPipeError:
+        closed_pipe()
+    except CsxError as e:
+        typer.echo(f"csx ingest status: {e}", err=True)
+        raise typer.Exit(e.exit_code) from e
+    if not good:
+        raise typer.Exit(1)
 
 
 def _told(out: Path, index: Index) -> str:

@@ -78,3 +78,19 @@ def test_an_old_python_is_one_line_and_exit_3(old):
     assert done.returncode == 3
     assert done.stderr.startswith("csx needs Python 3.11 or newer, this is 3.")
     assert done.stderr.count("\n") == 1
+
+
+def test_a_services_command_asks_the_broker_of_what_runs_here(tmp_path):
+    (tmp_path / ".csx").mkdir()
+    (tmp_path / ".csx" / "state.json").write_text('{"kafka_bootstrap":"127.0.0.1:1"}')
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("CSX_")} | {"PYTHONPATH": str(ROOT)}
+
+    def said(**env: str) -> str:
+        done = subprocess.run(
+            [*CSX, "ingest", "status"], capture_output=True, text=True, cwd=tmp_path, env=clean | env, check=False
+        )
+        assert done.returncode == 5
+        return done.stderr.splitlines()[-1]
+
+    assert said().startswith("csx ingest status: no Kafka broker answers at 127.0.0.1:1:")
+    assert " at 127.0.0.1:2:" in said(CSX_KAFKA_BOOTSTRAP="127.0.0.1:2")

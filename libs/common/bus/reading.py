@@ -56,6 +56,10 @@ class Reader:
         """Disconnect."""
         await self._consumer.stop()
 
+    async def knows(self, topic: Topic) -> bool:
+        """Return whether the broker has the topic; `bounds` would wait for one that it has not."""
+        return topic.name in await self._consumer.topics()
+
     async def bounds(self, topic: Topic, partition: int) -> tuple[int, int]:
         """Return the first offset kept and the one after the last."""
         part = TopicPartition(topic.name, partition)
