@@ -67,7 +67,8 @@ class Feed:
     ) -> None:
         """`instruments` by canonical symbol. A feed that is not `active` follows its books without offering them.
 
-        `tap` hears everything that goes over the connection, before it means anything; `habits` are the venue's.
+        `tap` hears everything that goes over the connection, before it means anything. `habits` are the venue's;
+        without them no topic is judged by its pace.
         """
         self.plan = plan
         self.proven = asyncio.Event()
@@ -99,7 +100,7 @@ class Feed:
             end=self.end,
         )
         self._silence = Silence(
-            plan, habits or Habits(), timers.first_data_s, frames=session.resubscribe, resyncing=self._resync.under_way
+            plan, habits, timers.first_data_s, frames=session.resubscribe, resyncing=self._resync.under_way
         )
         self._remedies = Remedies(
             name, venue.name, self._silence, intake, self._send, spawn=self._children.spawn, renew=self.rotating.set

@@ -100,27 +100,31 @@ class Silence:
     def __init__(
         self,
         plan: Plan,
-        habits: Habits,
+        habits: Habits | None,
         first_data_s: float,
         *,
         frames: Callable[[str, Stream], Sequence[bytes]] = lambda _symbol, _stream: (),
         resyncing: Callable[[str], bool] = lambda _symbol: False,
+        halted: Callable[[str], bool] = lambda _symbol: False,
     ) -> None:
         """Take what there is to hear.
 
         Args:
             plan: of the connection.
-            habits: what is known of the venue's topics.
+            habits: what is known of the venue's topics; without it nobody is judged by pace, only by the first datum.
             first_data_s: how long a topic has for its first word.
             frames: returns what subscribes to one topic again; nothing where that cannot be done alone.
             resyncing: returns whether a symbol's book is being fetched: then it has nothing to say.
+            halted: returns whether a symbol does not trade now: its quiet is no fault.
         """
         self.recycling = False
         self._plan = plan
-        self._habits = habits
+        self._paced = habits is not None
+        self._habits = habits = habits or Habits()
         self._first_data_s = first_data_s
         self._frames = frames
         self._resyncing = resyncing
+        self._halted = halted
         self._anything = False
         self._watches: dict[tuple[str, str], _Watch] = {
             (stream, symbol): _Watch(stream, symbol, habits.of(stream, symbol))
@@ -188,30 +192,39 @@ class Silence:
         for watch, cause in silent:
             alone = all(stall.outcome is not Outcome.RESUBSCRIBED for stall in stalls)
             stalls.append(self._stall(watch, cause, now_s, at_s, many=many, alone=alone))
-        if any(
-            stall.outcome is Outcome.RECYCLED for stall in stalls
-        ):  # the new connection is for all that are silent now
+        if any(stall.outcome is Outcome.RECYCLED for stall in stalls):  # for all that are silent now
             rest = [found for found in silent if found[0].habit.tried is not Tried.RECYCLED]
             stalls += [self._stall(watch, cause, now_s, at_s, many=many, alone=False) for watch, cause in rest]
         return [stall for stall in stalls if stall.new or stall.outcome is not Outcome.FLAGGED]
 
     def _cause(self, watch: _Watch, at_s: float) -> Cause | None:
-        quiet_s = at_s - watch.since_s
-        if watch.stream is Stream.BOOKS and quiet_s > LEAST_S and self._resyncing(watch.symbol):
+        if self._excused(watch, at_s - watch.since_s):
             watch.since_s = at_s
             return None
-        rhythm = watch.habit.rhythm
-        if watch.spoke:
-            if quiet_s > LEAST_S and (rhythm_s := rhythm.limit_s) is not None and quiet_s > rhythm_s:
-                return Cause.QUIET
-            moved_s = watch.since_s - watch.changed_s
-            frozen = watch.stream in _PROMPT and watch.repeats >= _FROZEN_WORDS and moved_s >= FROZEN_S
-            return watch.flagged or (Cause.FROZEN if frozen else None)
-        if watch.stream not in _PROMPT or quiet_s < self._first_data_s:
+        quiet_s = at_s - watch.since_s
+        limit_s = watch.habit.rhythm.limit_s if quiet_s > LEAST_S else None
+        if not watch.spoke:
+            rare = watch.habit.rhythm.known and (limit_s is None or quiet_s < limit_s)
+            due = watch.stream in _PROMPT and quiet_s >= self._first_data_s and not rare
+            return Cause.FIRST_DATA if due else None
+        if not self._paced:
             return None
-        limit_s = rhythm.limit_s
-        rare = rhythm.known and (limit_s is None or quiet_s < limit_s)
-        return None if rare else Cause.FIRST_DATA
+        if limit_s is not None and quiet_s > limit_s:
+            return Cause.QUIET
+        same_s = watch.since_s - watch.changed_s
+        frozen = watch.stream in _PROMPT and watch.repeats >= _FROZEN_WORDS and same_s >= FROZEN_S
+        return watch.flagged or (Cause.FROZEN if frozen else None)
+
+    def _excused(self, watch: _Watch, quiet_s: float) -> bool:
+        """Return whether a topic that has been quiet has nothing to say: its market rests, or its book is fetched."""
+        if quiet_s <= LEAST_S:
+            return False
+        if self._halted(watch.symbol):
+            if watch.flagged is not None:
+                watch.flagged = None
+                self._habits.spoke(watch.stream, watch.symbol, watch.habit)
+            return True
+        return watch.stream is Stream.BOOKS and self._resyncing(watch.symbol)
 
     def _stall(self, watch: _Watch, cause: Cause, now_s: float, at_s: float, *, many: bool, alone: bool) -> Stall:
         new = watch.flagged is None
