@@ -3,13 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Self
 
 from libs.common.events import Origin
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
 from services.ingest.rest import Rest, RestError
+from services.ingest.settings import Settings
 from services.ingest.venues.terms import AnswerError, Instrument, Request
 from services.ingest.venues.venue import Venue
 
@@ -46,6 +47,21 @@ class OpenInterestPoller:
         self._due: dict[str, float] = {}
         self._said_ns: dict[str, int] = {}
         self._failing: set[str] = set()
+
+    @classmethod
+    def of(
+        cls, settings: Settings, venue: Venue, followed: Mapping[str, Instrument], rest: Rest, buffer: Buffer
+    ) -> Self:
+        """Return the poller that `settings` ask for."""
+        return cls(
+            venue,
+            followed,
+            rest,
+            buffer,
+            every_s=settings.open_interest_every_s,
+            weight_per_minute=settings.rest_weight_per_minute,
+            origin=settings.origin,
+        )
 
     async def run(self) -> None:
         """Ask for ever; the one who waits longest first, new ones before all others."""
