@@ -38,7 +38,8 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """Whose markets are followed, where the venue speaks for several (`coinapi`: `COINBASE` where absent)."""
     book_channel: str | None = None
     """Which book is followed, where the venue offers several (`coinapi`: `book` where absent, `book5`, `book20`,
-    `book50`; `kraken`: `book10` where absent, `book25`, `book100`, `book500`, `book1000`)."""
+    `book50`; `kraken`: `book10` where absent, `book25`, `book100`, `book500`, `book1000`; `hyperliquid`: `book20`
+    where absent, `book5`)."""
     buffer_events: int = Field(500, ge=1, le=100_000)
     """Events of one symbol and class that may wait for the broker."""
     spill_dir: Path | None = None
