@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection
@@ -64,11 +64,12 @@ class Feed:
         active: bool,
         tap: Tap | None = None,
         habits: Habits | None = None,
+        halted: Callable[[str], bool] = lambda _symbol: False,
     ) -> None:
         """`instruments` by canonical symbol. A feed that is not `active` follows its books without offering them.
 
         `tap` hears everything that goes over the connection, before it means anything. `habits` are the venue's;
-        without them no topic is judged by its pace.
+        without them no topic is judged by its pace. `halted` says of a symbol whether it does not trade now.
         """
         self.plan = plan
         self.proven = asyncio.Event()
@@ -100,7 +101,7 @@ class Feed:
             end=self.end,
         )
         self._silence = Silence(
-            plan, habits, timers.first_data_s, frames=session.resubscribe, resyncing=self._resync.under_way
+            plan, habits, timers.first_data_s, session.resubscribe, resyncing=self._resync.under_way, halted=halted
         )
         self._remedies = Remedies(
             name, venue.name, self._silence, intake, self._send, spawn=self._children.spawn, renew=self.rotating.set
@@ -121,7 +122,7 @@ class Feed:
         except ConnectionClosed as e:
             self._end_by(self._closing(e))
         except (OSError, InvalidHandshake, InvalidURI, ProtocolError) as e:
-            log.info("connection failed", extra={"feed": self._name, "reason": repr(e)})
+            log.info("a connection failed", extra={"feed": self._name, "reason": repr(e)})
             self._end_by("unreachable" if self.opened_at is None else "broken")
         finally:
             if self.opened_at is not None:
@@ -191,7 +192,10 @@ class Feed:
         try:
             return self._session.receive(frame, received_ns)
         except Exception as e:  # a session must not raise: its state is unknown now, so the connection ends
-            log.exception("session broke", extra={"feed": self._name})
+            log.exception(
+                "a session broke: the frame is parked on market.rejects.v1, the connection is made anew",
+                extra={"feed": self._name},
+            )
             self.end("handler")
             return [rejected("handler", repr(e), frame)]
 
@@ -226,7 +230,10 @@ class Feed:
             case Reply():
                 await self._send(item.frame)
             case Rotate():
-                log.info("venue announced the end", extra={"feed": self._name, "cause": item.cause})
+                log.info(
+                    "the venue announced the end of a connection: the next one is opened first",
+                    extra={"feed": self._name, "cause": item.cause},
+                )
                 self.rotating.set()
             case Acknowledged():
                 await self._resumed()
@@ -281,7 +288,7 @@ class Feed:
             self.end("send_timeout")
 
     async def _watch(self) -> None:
-        self.end(await self._vigil.keep(self._send, self._judge))
+        self.end(await self._vigil.keep(self._send, self._judge, self._silence.expects))
 
     def _judge(self) -> str | None:
         return None if self.rotating.is_set() else self._remedies.judge(self._vigil.listened_s, active=self._active)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from libs.common.events import Origin
@@ -11,6 +11,7 @@ from libs.common.runtime.process import Process
 from services.ingest import metrics
 from services.ingest.buffer import Buffer
 from services.ingest.candle_tail import audit_of
+from services.ingest.connections import Connections
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.habits import Habits
@@ -26,16 +27,12 @@ from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
-from services.ingest.sharding import replanned
 from services.ingest.timers import Timers
 from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Venue
 
 log = logging.getLogger(__name__)
 
-_DIAL_SPACING_S: Final = 0.35
-"""OKX takes three connections a second from one address."""
-_CLOSE_WITHIN_S: Final = 3.0
 _DRAIN_WITHIN_S: Final = 5.0
 
 
@@ -73,15 +70,7 @@ class Ingest:
         self.history = History(
             venue, self._instruments, rest, self.buffer, bars=settings.history_bars, origin=settings.origin
         )
-        self.open_interest = OpenInterestPoller(
-            venue,
-            self._instruments,
-            rest,
-            self.buffer,
-            every_s=settings.open_interest_every_s,
-            weight_per_minute=settings.rest_weight_per_minute,
-            origin=settings.origin,
-        )
+        self.open_interest = OpenInterestPoller.of(settings, venue, self._instruments, rest, self.buffer)
         self.audit = audit_of(settings, venue, self._instruments, rest, self.buffer)
         self.quality = QualityWatch(
             settings,
@@ -109,18 +98,14 @@ class Ingest:
         for symbol in self._instruments:
             self._resume(symbol)
         self._intake = Intake(venue.name, self.buffer, self.recovery, gaps, self.parking, measure=self.quality.measure)
-        plans = replanned(venue, (), self._instruments, settings.streams).more
-        self.lines = [self._line(number, plan) for number, plan in enumerate(plans)]
-        self.quality.follow(plans)
-        self._process: Process | None = None
+        self._connections = Connections(venue, settings.streams, self._instruments, self._line)
+        self.quality.follow(self._connections.plans)
         self._tasks: list[asyncio.Task[None]] = []
-        self._running: dict[Line, asyncio.Task[None]] = {}
         metrics.SYMBOLS.labels(venue.name).set(len(self._instruments))
         metrics.HELD.labels(venue.name).set_function(lambda: self.recovery.held)
 
     def start(self, process: Process) -> None:
         """Run every part as a critical task of `process`, and have it end them in order."""
-        self._process = process
         process.on_stop(self.stop)
         process.check("venue", self.fault)
         process.memory.on_pressure(self.buffer.shed)
@@ -137,18 +122,14 @@ class Ingest:
         if self._settings.origin is not Origin.RECORDED:  # a recording's bars never close by our clock
             others.append(process.spawn(self.audit.run(), name="audit"))
         self._tasks = [draining, *others]
-        for line in self.lines:
-            self._run(line)
+        self._connections.start(process)
 
     async def stop(self) -> None:
         """Close the sockets, offer what was read, have the broker acknowledge all of it."""
         draining, *others = self._tasks
         last_report = self.quality.last()
-        closing = [asyncio.ensure_future(line.stop()) for line in self._running]
-        if closing:
-            await asyncio.wait(closing, timeout=_CLOSE_WITHIN_S)
+        others += await self._connections.stop()
         await self.recovery.stop()
-        others += self._running.values()
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -177,6 +158,11 @@ class Ingest:
         return f"{closed} of {len(self.lines)} connections are down" if closed else None
 
     @property
+    def lines(self) -> list[Line]:
+        """The connections, kept up."""
+        return self._connections.lines
+
+    @property
     def followed(self) -> Mapping[str, Instrument]:
         """What is listened to, by canonical symbol."""
         return self._instruments
@@ -184,7 +170,12 @@ class Ingest:
     @property
     def silent(self) -> frozenset[tuple[str, Stream]]:
         """The topics, as (symbol, stream), that should speak now and do not."""
-        return self._habits.silent
+        return frozenset(topic for topic in self._habits.silent if not self._halted(topic[0]))
+
+    def _halted(self, symbol: str) -> bool:
+        """Return whether `symbol` has nothing to say: it does not trade now, or leaves."""
+        one = self._instruments.get(symbol)
+        return one is None or not one.live
 
     async def follow(self, wanted: Mapping[str, Instrument]) -> None:
         """Listen to `wanted`, by canonical symbol, and to nothing else; what stays is heard without a break.
@@ -203,10 +194,7 @@ class Ingest:
             metrics.FOLLOWING.labels(self._venue.name, change).inc(len(symbols))
             if symbols:
                 log.info("following changes", extra={"venue": self._venue.name, "change": change, "symbols": symbols})
-        ended = await self._reconnect(renewed)
-        await asyncio.gather(*(line.stop() for line in ended), *(line.settled() for line in self.lines))
-        for line in ended:
-            self._running.pop(line, None)
+        await self._connections.follow(self._instruments, renewed, heard=self.quality.follow)
         for symbol in gone:
             await self._forget(symbol)
 
@@ -219,26 +207,6 @@ class Ingest:
         for one in wanted.values():
             self.recovery.follow(one)
         metrics.SYMBOLS.labels(self._venue.name).set(len(wanted))
-
-    async def _reconnect(self, renewed: Collection[str]) -> list[Line]:
-        """Give each connection that changes its new plan, and new ones what has no room; return those left empty."""
-        plans = [line.plan for line in self.lines]
-        made = replanned(self._venue, plans, self._instruments, self._settings.streams, renewed)
-        for symbol, reason in made.refused.items():
-            log.error("cannot be asked for", extra={"venue": self._venue.name, "symbol": symbol, "reason": reason})
-        self.quality.follow(plan for plan in (*made.plans, *made.more) if plan is not None)
-        changes = [(line, plan) for line, plan in zip(self.lines, made.plans, strict=True) if plan is not line.plan]
-        opened = [self._line(number, plan) for number, plan in enumerate(made.more)]
-        ended = [line for line, plan in changes if plan is None]
-        self.lines = [*(line for line in self.lines if line not in ended), *opened]
-        for line in opened:
-            self._run(line)
-        await asyncio.sleep(_DIAL_SPACING_S * len(opened))
-        for line, plan in changes:
-            if plan is not None:
-                line.change(plan)
-                await asyncio.sleep(_DIAL_SPACING_S)
-        return ended
 
     async def _forget(self, symbol: str) -> None:
         await self.recovery.forget(symbol)
@@ -261,24 +229,20 @@ class Ingest:
         mark = self._last(symbol)
         return mark is not None and await self.recovery.rewind(symbol, mark.trade_id, mark.event_ns, rewound)
 
-    def _run(self, line: Line) -> None:
-        assert self._process is not None
-        self._running[line] = self._process.spawn(line.run(), name=f"line {line.plan.url[:80]}")
-
     async def _snapshots(self) -> None:
         while True:
             await asyncio.sleep(self._settings.snapshot_every_s)
             for line in self.lines:
                 line.publish_books()
 
-    def _line(self, number: int, plan: Plan) -> Line:
+    def _line(self, plan: Plan, first_wait_s: float) -> Line:
         return Line(
             self._venue.name,
             plan,
             self._feed,
             self._intake,
             rotation=Rotation(every_s=self._settings.rotate_every_s),
-            first_wait_s=number * _DIAL_SPACING_S,
+            first_wait_s=first_wait_s,
         )
 
     def _feed(self, plan: Plan, active: bool) -> Feed:
@@ -293,6 +257,7 @@ class Ingest:
             timers=self._timers,
             active=active,
             habits=None if self._settings.origin is Origin.RECORDED else self._habits,  # a recording ends in silence
+            halted=self._halted,
         )
 
 

@@ -102,8 +102,8 @@ class Silence:
         plan: Plan,
         habits: Habits | None,
         first_data_s: float,
-        *,
         frames: Callable[[str, Stream], Sequence[bytes]] = lambda _symbol, _stream: (),
+        *,
         resyncing: Callable[[str], bool] = lambda _symbol: False,
         halted: Callable[[str], bool] = lambda _symbol: False,
     ) -> None:
@@ -137,6 +137,10 @@ class Silence:
     def mute(self) -> bool:
         """Whether nothing has been said since the connection began."""
         return not self._anything
+
+    def expects(self) -> bool:
+        """Return whether any symbol of the connection trades now."""
+        return not all(self._halted(symbol) for symbol in self._plan.symbols)
 
     def given_up(self, at_s: float) -> bool:
         """Return whether the connection is mute for longer than it may be: no topic of it is worth keeping it for."""

@@ -34,12 +34,18 @@ class Vigil:
         self._listened_s = self.listened_s
         self._waiting_since = None
 
-    async def keep(self, ping: Callable[[bytes], Awaitable[None]], judge: Callable[[], str | None]) -> str:
+    async def keep(
+        self,
+        ping: Callable[[bytes], Awaitable[None]],
+        judge: Callable[[], str | None],
+        expects: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Return the cause of the connection's end, once there is one.
 
         Args:
             ping: sends a frame.
             judge: called a few times a second; returns a cause to end the connection.
+            expects: returns whether there is anything to hear; else only a ping without answer proves death.
         """
         beat = self._beat
         step_s = min(_STEP_S, beat.idle_s / 4, beat.dead_s / 4)
@@ -50,7 +56,7 @@ class Vigil:
             now = self._clock()
             self._forgive(now - asked_at - step_s)
             since = self._waiting_since
-            if since is not None and now - since >= beat.dead_s:
+            if since is not None and now - since >= beat.dead_s and (beat.ping is not None or expects()):
                 return "silent"
             if since is not None and (cause := judge()) is not None:
                 return cause
