@@ -1,8 +1,12 @@
-"""Kraken over loopback: a book that its checksum does not fit comes anew, and a hole ends in the whole tape."""
+"""Kraken over loopback: a book that its checksum does not fit comes anew, and a hole ends in the whole tape.
+
+What is recorded there reads back.
+"""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zlib import crc32
@@ -10,6 +14,7 @@ from zlib import crc32
 import httpx
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from libs.common.events import BookDelta, BookSnapshot, Gap, Origin, Trade
 from libs.common.events.symbols import spot
@@ -17,11 +22,16 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
 from services.ingest.buffer import Buffer
+from services.ingest.entries import Entry
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.intake import Intake
 from services.ingest.line import Line
+from services.ingest.normalize import Normalizer
+from services.ingest.order import Order
 from services.ingest.publisher import Draining
+from services.ingest.record import record
+from services.ingest.recorder import Recorder
 from services.ingest.recovery import Limits, Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
@@ -128,6 +138,13 @@ class Venue:
             said = {"channel": "trade", "type": "snapshot", "data": self.tape[-HISTORY:]}
             await self.send(connection, json.dumps(said))
 
+    def catalogue(self, connection: ServerConnection, request: Request) -> Response | None:
+        """Answer what is no upgrade: the catalogue."""
+        if not request.path.startswith("/0/public/AssetPairs"):
+            return None
+        row = {"altname": "XBTUSD", "wsname": "XBT/USD", "pair_decimals": 1, "lot_decimals": 8, "tick_size": "0.1"}
+        return connection.respond(200, json.dumps({"error": [], "result": {"XXBTZUSD": row}}))
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Trades since a time; REST knows their times to a tenth of a microsecond."""
         url = urlsplit(str(request.url))
@@ -144,7 +161,7 @@ class Venue:
 @pytest.fixture
 async def venue() -> AsyncIterator[Venue]:
     made = Venue()
-    async with serve(made.handle, "127.0.0.1", 0, close_timeout=0.2) as running:
+    async with serve(made.handle, "127.0.0.1", 0, close_timeout=0.2, process_request=made.catalogue) as running:
         made.url = f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}"
         yield made
 
@@ -250,6 +267,54 @@ async def test_a_fresh_book_that_is_refused_makes_a_new_connection(venue: Venue,
     await tiny.until(lambda: len(fed.of(BookSnapshot)) == 2)
     assert fed.of(BookSnapshot)[1].bids == ((100.0, 1.0),)
     await tiny.until(lambda: fed.rejects)
+
+
+class Watched(Recorder):
+    """A recorder that lets one see what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frames: list[bytes] = []
+
+    def put(self, entry: Entry) -> None:
+        self.frames.append(entry.data)
+        super().put(entry)
+
+
+async def test_a_recording_reads_back_with_what_was_lost_while_nobody_listened(
+    venue: Venue, tiny, tmp_path: Path
+) -> None:
+    """The trades that a new connection retells are passed over: the recording may hold them already."""
+    stop, out = asyncio.Event(), tmp_path / "kraken.zst"
+    venue.happens(1)
+    order = Order(
+        venue="kraken", symbols=("BTC-USD",), out=out, ws_url=venue.url, rest_url=venue.url.replace("ws", "http", 1)
+    )
+    recorder = Watched()
+    recording = asyncio.create_task(record(order, stop, recorder))
+    await tiny.until(lambda: len(venue.requests) == 2)
+    first = venue.open[-1]
+    await venue.change("bids", "100.0", "3.00000000")
+    await venue.trade(2)
+    await first.close()
+    venue.happens(3)
+    await tiny.until(lambda: len(venue.requests) == 4)
+    await venue.trade(4)
+    await venue.change("asks", "100.1", "0.75000000")
+    await tiny.until(lambda: any(b'"qty":0.75000000' in frame for frame in recorder.frames))
+    stop.set()
+    index = await recording
+    assert index is not None
+    normalizer = Normalizer("kraken", [out])
+    events = list(normalizer.run())
+    summary = normalizer.summary()
+    assert [int(one.trade_id) for one in events if isinstance(one, Trade)] == [2, 4]
+    holes = [(one.stream, one.cause, one.recovered) for one in events if isinstance(one, Gap)]
+    assert sorted(holes) == [("books", "disconnect", False), ("trades", "disconnect", False)]
+    assert [type(one) for one in events if isinstance(one, BookSnapshot | BookDelta)] == [BookSnapshot, BookDelta] * 2
+    assert (summary.checksums, summary.rejects) == ({"verified": 4, "failed": 0}, {})
+    assert summary.books_in_sync == ["BTC-USD"]
+    assert summary.frames_by_kind["catalogue"] == 1
 
 
 def _load(monkeypatch, **environ: str) -> Settings:
