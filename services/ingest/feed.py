@@ -192,10 +192,7 @@ class Feed:
         try:
             return self._session.receive(frame, received_ns)
         except Exception as e:  # a session must not raise: its state is unknown now, so the connection ends
-            log.exception(
-                "a session broke: the frame is parked on market.rejects.v1, the connection is made anew",
-                extra={"feed": self._name},
-            )
+            log.exception("a session broke: the frame is parked, the connection made anew", extra={"feed": self._name})
             self.end("handler")
             return [rejected("handler", repr(e), frame)]
 
@@ -230,10 +227,7 @@ class Feed:
             case Reply():
                 await self._send(item.frame)
             case Rotate():
-                log.info(
-                    "the venue announced the end of a connection: the next one is opened first",
-                    extra={"feed": self._name, "cause": item.cause},
-                )
+                log.info("the venue announced the end", extra={"feed": self._name, "cause": item.cause})
                 self.rotating.set()
             case Acknowledged():
                 await self._resumed()
@@ -274,7 +268,7 @@ class Feed:
     async def _subscribe(self) -> None:
         for number, frame in enumerate(self._session.subscribe()):
             if number:
-                await asyncio.sleep(self._timers.subscribe_spacing_s)
+                await asyncio.sleep(min(self._timers.subscribe_spacing_s, self._venue.frame_spacing_s))
             await self._send(frame)
 
     async def _send(self, frame: bytes) -> None:

@@ -6,7 +6,7 @@ Left out: spot pairs, whose tokens anybody may name, and the exchanges of builde
 asked for one by one and are settled in what their builders choose.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Raw
@@ -21,7 +21,7 @@ from services.ingest.venues.hyperliquid_stream import HyperliquidSession
 from services.ingest.venues.hyperliquid_trades import fact, oldest_first
 from services.ingest.venues.hyperliquid_wire import VENUE
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
-from services.ingest.venues.venue import Session, Venue
+from services.ingest.venues.venue import Session, Venue, ignored
 from services.ingest.venues.wire import UNREADABLE, nanos
 
 WS_URL: Final = "wss://api.hyperliquid.xyz"
@@ -36,6 +36,7 @@ class Hyperliquid(Venue):
     name = VENUE
     trade_ids = TradeIds.UNORDERED
     replays_trades = True
+    frame_spacing_s = requests.FRAME_SPACING_S
     heartbeat = Heartbeat(ping=requests.PING, idle_s=15, dead_s=40)
 
     def __init__(
@@ -60,14 +61,17 @@ class Hyperliquid(Venue):
         """Return the call for the contracts of the first exchange, with each one's day."""
         return [requests.info(self._rest_url, "metaAndAssetCtxs")]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; names that are none of ours are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
             for listing, _ in _catalogue(body):
                 try:
                     instrument = _instrument(wire.decode_listing(listing))
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # of a builder's exchange, or in a form that nobody knows yet
                 found[instrument.native] = instrument
         return found

@@ -5,7 +5,7 @@ frames it was given, in order: live, recorded and fuzzed input go through the sa
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from libs.common.events import BookSnapshot, Candle, OpenInterest, Origin, Timeframe, Trade
 from services.ingest.venues.terms import (
@@ -19,6 +19,11 @@ from services.ingest.venues.terms import (
     Stream,
     TradeIds,
 )
+
+
+def ignored(said: str) -> None:
+    """Take a word that nobody wants to hear."""
+    _ = said
 
 
 class Session(ABC):
@@ -57,6 +62,8 @@ class Venue(ABC):
     replays_trades: bool = False
     """Whether each subscription begins with trades from before it, oldest first and without a hole. One of them that is
     known already then proves that nothing is missing since."""
+    frame_spacing_s: float = 0.25
+    """Seconds between two subscribing frames: 5 a second are what the strictest venue allows."""
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
 
@@ -70,8 +77,10 @@ class Venue(ABC):
         return None
 
     @abstractmethod
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the answers; keys are the venue's own names. Placeholders and unknown kinds are left out.
+
+        `unnamed` is told, in words, of each row whose assets make no canonical symbol.
 
         Raises:
             AnswerError: a body is an error envelope or unreadable; so do `candles` and `trades`.

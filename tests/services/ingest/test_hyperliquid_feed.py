@@ -146,7 +146,9 @@ async def follow(exchange: Exchange, tiny) -> AsyncIterator[Callable[..., Any]]:
                 instruments=by_symbol,
                 intake=intake,
                 rest=rest,
-                timers=Timers(close_s=0.2, subscribe_spacing_s=0.001, resubscribe_spacing_s=0.001),
+                timers=Timers(
+                    close_s=0.2, subscribe_spacing_s=60.0, resubscribe_spacing_s=0.001
+                ),  # the venue allows less
                 active=active,
             )
 

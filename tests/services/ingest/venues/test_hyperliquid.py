@@ -120,12 +120,12 @@ def test_an_answer_that_is_none_is_an_error(body) -> None:
 
 def test_the_clock_is_the_exchange_status() -> None:
     request = VENUE.clock_request()
-    assert (request.body, request.weight) == (b'{"type":"exchangeStatus"}', 2)
+    assert (request.body, request.weight) == (b'{"type":"exchangeStatus"}', 4)
     assert VENUE.clock_ns(b'{"specialStatuses":null,"time":1790231586439}') == 1_790_231_586_439_000_000
 
 
 def test_calls_are_posts_whose_names_stay_here() -> None:
-    """Weights: 2 for `l2Book` and `exchangeStatus`, else 20; one more for 20 trades or 60 candles."""
+    """Weights: 2 for `l2Book` and `exchangeStatus`, else 20; one more for 20 trades or 60 candles; counted twice."""
     asked = [
         *VENUE.instruments_requests(),
         VENUE.snapshot_request(BTC),
@@ -133,10 +133,10 @@ def test_calls_are_posts_whose_names_stay_here() -> None:
         VENUE.trades_request_since(KPEPE, "1-1", 5),
     ]
     assert [(one.url, one.weight, json.loads(one.body or b"")) for one in asked] == [
-        ("http://127.0.0.1:2/info#metaAndAssetCtxs", 20, {"type": "metaAndAssetCtxs"}),
-        ("http://127.0.0.1:2/info#l2Book", 2, {"type": "l2Book", "coin": "BTC"}),
-        ("http://127.0.0.1:2/info#recentTrades", 21, {"type": "recentTrades", "coin": "BTC"}),
-        ("http://127.0.0.1:2/info#recentTrades", 21, {"type": "recentTrades", "coin": "kPEPE"}),
+        ("http://127.0.0.1:2/info#metaAndAssetCtxs", 40, {"type": "metaAndAssetCtxs"}),
+        ("http://127.0.0.1:2/info#l2Book", 4, {"type": "l2Book", "coin": "BTC"}),
+        ("http://127.0.0.1:2/info#recentTrades", 42, {"type": "recentTrades", "coin": "BTC"}),
+        ("http://127.0.0.1:2/info#recentTrades", 42, {"type": "recentTrades", "coin": "kPEPE"}),
     ]
     assert VENUE.open_interest_request(BTC) is None  # a socket says it
 
@@ -160,9 +160,9 @@ def test_candles_are_asked_for_by_time() -> None:
         "startTime": _ms("2026-09-24T07:00:00") - 500 * 60 * MINUTE_MS,
         "endTime": _ms("2026-09-24T07:00:00") - 1,  # the bar that goes on, whatever our clock
     }
-    assert weight == 20 + 9
+    assert weight == 2 * (20 + 9)
     asked, weight = _asked(Timeframe.M1, 99_999, "2026-09-24T06:36:11")
-    assert (asked["endTime"] + 1 - asked["startTime"], weight) == (5_000 * MINUTE_MS, 20 + 84)
+    assert (asked["endTime"] + 1 - asked["startTime"], weight) == (5_000 * MINUTE_MS, 2 * (20 + 84))
 
 
 def test_weeks_are_asked_for_as_days_from_a_monday_on() -> None:
@@ -170,9 +170,9 @@ def test_weeks_are_asked_for_as_days_from_a_monday_on() -> None:
     assert asked["interval"] == "1d"
     assert asked["startTime"] == _ms("2026-09-07T00:00:00")
     assert asked["endTime"] == _ms("2026-09-28T00:00:00") - 1
-    assert weight == 21
+    assert weight == 2 * 21
     asked, weight = _asked(Timeframe.W1, 9_999, "2026-09-24T06:36:11")
-    assert (asked["endTime"] + 1 - asked["startTime"], weight) == (714 * 7 * DAY_MS, 20 + 84)
+    assert (asked["endTime"] + 1 - asked["startTime"], weight) == (714 * 7 * DAY_MS, 2 * (20 + 84))
     asked, _ = _asked(Timeframe.D1, 5_000, "1970-01-03T00:00:00")
     assert asked["startTime"] == 0
 
@@ -180,7 +180,7 @@ def test_weeks_are_asked_for_as_days_from_a_monday_on() -> None:
 def test_without_a_time_all_candles_are_asked_for() -> None:
     request = VENUE.candles_request(BTC, Timeframe.M5, 10)
     assert json.loads(request.body or b"")["req"]["startTime"] == 0
-    assert request.weight == 20 + 84
+    assert request.weight == 2 * (20 + 84)
 
 
 def bar(open_ms: int, length_ms: int, **fields):
@@ -385,6 +385,15 @@ def test_plans_stay_within_the_limits_of_one_address(count) -> None:
     if count <= 250:
         assert len(plans) <= 5
         assert sum(len(plan.symbols) * len(plan.streams) for plan in plans) <= 1000
+
+
+def test_a_connection_is_kept_alive_and_begun_within_the_limits() -> None:
+    """The server closes what it has sent nothing to for 60 s; 2,000 messages a minute are allowed."""
+    assert VENUE.heartbeat.ping == b'{"method":"ping"}'
+    assert VENUE.heartbeat.idle_s < VENUE.heartbeat.dead_s < 60
+    frames = sum(len(plan.symbols) * len(plan.streams) for plan in VENUE.plan(coins(250), tuple(Stream)))
+    assert frames <= 2_000 / 2  # and again, should all connections be lost within the minute
+    assert max(len(plan.symbols) for plan in VENUE.plan(coins(250), tuple(Stream))) * VENUE.frame_spacing_s < 5
 
 
 def test_liquidations_are_told_to_accounts_alone() -> None:
