@@ -14,7 +14,7 @@ from services.ingest.venues import VENUES
 
 SANDBOXED: Final = ("binance-usdm", "okx", "bybit", "binance-spot")
 """Venues that the sandbox speaks; the first two when nobody says which."""
-RECORDED: Final = ("binance-usdm", "okx")
+RECORDED: Final = ("binance-usdm", "okx", "binance-spot")
 """Venues whose recordings can be played."""
 LIVE: Final = tuple(sorted(VENUES))
 DEFAULT_VENUES: Final = SANDBOXED[:2]

@@ -133,7 +133,7 @@ def _ingest(venue: str, request: Request, wiring: Wiring) -> dict[str, str]:
         port = wiring.ports["exchange"]
         env["CSX_INGEST_WS_URL"] = f"ws://{HOST}:{port}/{venue}"
         env["CSX_INGEST_REST_URL"] = f"http://{HOST}:{port}/{venue}"
-    if request.feed is Feed.FILES and venue == "binance-usdm":
+    if request.feed is Feed.FILES and venue.startswith("binance-"):
         env["CSX_INGEST_TRADE_CHANNEL"] = "trade"  # recordings carry single trades, the live feed aggregates
     return env
 

@@ -18,7 +18,7 @@ from deploy.local.sandbox.control import Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
 from deploy.local.sandbox.floor import Floor
-from deploy.local.sandbox.listings import BINANCE_USDM, DEFAULT, OKX, Listing
+from deploy.local.sandbox.listings import BINANCE_SPOT, BINANCE_USDM, DEFAULT, OKX, Listing
 from deploy.local.sandbox.listings_many import MANY
 from deploy.local.sandbox.okx import Okx
 from deploy.local.sandbox.player import Player
@@ -74,7 +74,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--start-ns", type=int, help="market time to start at; default now")
     parser.add_argument("--faults", type=Path, help="JSON list of faults to arm at the start")
     parser.add_argument("--recording", type=Path, nargs="+", help="play these files instead of a simulated market")
-    parser.add_argument("--venue", choices=(BINANCE_USDM, OKX), help="whose frames the recording holds")
+    parser.add_argument("--venue", choices=(BINANCE_SPOT, BINANCE_USDM, OKX), help="whose frames the recording holds")
     parser.add_argument("--speed", type=float, default=1.0, help="of the recording; 10 plays it ten times as fast")
     return parser.parse_args(arguments)
 

@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
+from deploy.local.sandbox.binance import Binance
+from deploy.local.sandbox.binance_spot import BinanceSpot
 from deploy.local.sandbox.binance_usdm import BinanceUsdm
 from deploy.local.sandbox.control import Pause
 from deploy.local.sandbox.exchange import Exchange
 from deploy.local.sandbox.faults import Faults
 from deploy.local.sandbox.handler import Request, Response
-from deploy.local.sandbox.listings import OKX
+from deploy.local.sandbox.listings import BINANCE_SPOT, OKX
 from deploy.local.sandbox.okx import Okx
 from deploy.local.sandbox.played import Played
 from deploy.local.sandbox.recorded import Heard, Inventory, frames, heard, take_stock
@@ -30,8 +32,8 @@ _BURST: Final = 200
 """Frames after which other tasks get their turn."""
 
 
-class PlayedBinanceUsdm(BinanceUsdm):
-    """Binance USD-M over recorded markets; a depth request waits for the recorded answer's place in time."""
+class PlayedBinance(Binance):
+    """A venue of Binance over recorded markets; a depth request waits for the recorded answer's place in time."""
 
     def __init__(self, faults: Faults, markets: Sequence[Played], snapshots: set[str], pace: float) -> None:
         super().__init__(faults, markets)
@@ -49,6 +51,14 @@ class PlayedBinanceUsdm(BinanceUsdm):
                 await market.snapshot_played.wait()
                 return Response(body=market.snapshot or b"")
         return await super().answer(request)
+
+
+class PlayedBinanceUsdm(PlayedBinance, BinanceUsdm):
+    """USD-M futures."""
+
+
+class PlayedBinanceSpot(PlayedBinance, BinanceSpot):
+    """Spot."""
 
 
 class PlayedOkx(Okx):
@@ -90,7 +100,8 @@ class Player:
             rows = [row for name, row in self.stock.instruments.items() if name in self.markets]
             self.exchange = PlayedOkx(faults, markets, rows, max(1.0, speed))
         else:
-            self.exchange = PlayedBinanceUsdm(faults, markets, self.stock.snapshots(), max(1.0, speed))
+            make = PlayedBinanceSpot if venue == BINANCE_SPOT else PlayedBinanceUsdm
+            self.exchange = make(faults, markets, self.stock.snapshots(), max(1.0, speed))
         self.played = 0
         self.unplayable = 0
         """Recorded frames that could not be read for the oracle; they were sent all the same."""
@@ -185,7 +196,7 @@ class Player:
         if isinstance(self.exchange, PlayedOkx):
             for socket in self.exchange.heard(push.stream):
                 self.exchange.push(socket, push.stream, push.payload)
-        elif isinstance(self.exchange, PlayedBinanceUsdm):
+        elif isinstance(self.exchange, PlayedBinance):
             name = push.stream.partition("@")[0]
             if push.kind != "depth":
                 self.exchange.publish(push.stream, push.payload)

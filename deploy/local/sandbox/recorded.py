@@ -10,12 +10,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct, field
 
-from deploy.local.sandbox.listings import BINANCE_USDM, OKX, Listing
+from deploy.local.sandbox.listings import BINANCE_SPOT, BINANCE_USDM, OKX, Listing
 from libs.common.runtime.errors import InputError
 from services.ingest.recordings import Frame, FrameKind, read
 
 _WRAPPED: Final = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"]+)"\s*,\s*"data"\s*:\s*')
-_LINEAR: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|BUSD)")
+_PAIR: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|BUSD|FDUSD|EUR|BTC|ETH|BNB)")
 _ASKED: Final = re.compile(r"[?&]symbol=([A-Z0-9]+)")
 _STREAMS: Final = {
     "depthUpdate": "depth",
@@ -156,11 +156,12 @@ class Inventory(Struct):
 
 def canonical(venue: str, native: str) -> tuple[str, str, str]:
     """Return the canonical symbol, base and quote of a venue's own name; raises InputError for a form not known."""
-    if venue == BINANCE_USDM:
-        pair = _LINEAR.fullmatch(native)
+    if venue in {BINANCE_SPOT, BINANCE_USDM}:
+        pair = _PAIR.fullmatch(native)
         if not pair:
-            raise InputError(f"{native} is no USD-M perpetual this player knows")
-        return f"{pair[1]}-{pair[2]}-PERP", pair[1], pair[2]
+            raise InputError(f"{native} is no pair or perpetual of {venue} that this player knows")
+        tail = "-PERP" if venue == BINANCE_USDM else ""
+        return f"{pair[1]}-{pair[2]}{tail}", pair[1], pair[2]
     base, _, rest = native.partition("-")
     quote, _, suffix = rest.partition("-")
     tail = {"": "", "SWAP": "-PERP"}.get(suffix, f"-20{suffix}")

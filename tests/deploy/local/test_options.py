@@ -47,7 +47,8 @@ def test_durations(text, seconds):
     [
         ("data/raw/binance_usdm/day.gz", "binance-usdm"),
         ("/x/okx/deeper/day.ws", "okx"),
-        ("/x/binance_spot/day.gz", None),
+        ("/x/binance_spot/day.gz", "binance-spot"),
+        ("/x/bybit/day.gz", None),
         ("okx.gz", None),
     ],
 )

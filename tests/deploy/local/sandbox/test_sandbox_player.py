@@ -207,6 +207,32 @@ async def test_the_real_binance_recording_arrives_whole(recordings):
 
 
 @pytest.mark.recordings
+@pytest.mark.slow
+async def test_the_real_spot_session_of_two_files_arrives_whole_and_answers_by_id(recordings):
+    paths = [recordings / "raw" / "binance_spot" / f"2024-08-0{day}_btcusdt.gz" for day in (8, 9)]
+    async with playing(paths, "binance-spot", 200.0) as (sandbox, http):
+        async with dial(sandbox, "/binance-spot/stream?streams=btcusdt@trade/btcusdt@depth@100ms") as ws:
+            seen: Counter[str] = Counter()
+
+            def whole(frame: dict[str, Any]) -> bool:
+                seen[frame["data"]["e"]] += 1
+                return seen == {"trade": 19_904, "depthUpdate": 6_495}
+
+            frames = await collect(ws, whole)
+        await finished(http)
+        trades = [frame["data"] for frame in frames if frame["data"]["e"] == "trade"]
+        assert sum(row["m"] for row in trades) == 10_811
+        depths = [frame["data"] for frame in frames if frame["data"]["e"] == "depthUpdate"]
+        assert all(b["U"] == a["u"] + 1 for a, b in pairwise(depths))
+        first = trades[5_000]["t"]
+        page = await http.get(
+            f"/binance-spot/api/v3/historicalTrades?symbol=BTCUSDT&fromId={first}&limit=1000",
+            headers={"X-MBX-APIKEY": "k"},
+        )
+        assert [row["id"] for row in page.json()] == [row["t"] for row in trades[5_000:6_000]]
+
+
+@pytest.mark.recordings
 async def test_the_real_okx_recording_arrives_whole(recordings):
     path = recordings / "raw" / "okx" / "2022-05-13_OKX.ws.1.0"
     names = ["BTC-USDT", "BTC-USD-220527", "UNI-USD-SWAP"]
