@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
 from libs.common.runtime.backoff import Backoff
 from services.ingest.rest import Rest, RestError
 from services.ingest.venues.terms import AnswerError, Instrument, Request
-from services.ingest.venues.venue import Venue
+from services.ingest.venues.venue import Venue, ignored
 
 log = logging.getLogger(__name__)
 
@@ -15,14 +16,15 @@ PAGES: Final = 100
 """Of a catalogue; one that goes on longer never ends."""
 
 
-async def asked(venue: Venue, rest: Rest) -> dict[str, Instrument]:
-    """Return the venue's instruments by its own names.
+async def asked(venue: Venue, rest: Rest, unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
+    """Return the venue's instruments by its own names; `unnamed` is told of those that have no canonical symbol.
 
     Raises:
         RestError: the venue did not answer.
         AnswerError: it answered something else.
     """
-    return venue.instruments([body for one in venue.instruments_requests() for body in await pages(venue, rest, one)])
+    bodies = [body for one in venue.instruments_requests() for body in await pages(venue, rest, one)]
+    return venue.instruments(bodies, unnamed)
 
 
 async def listed(venue: Venue, rest: Rest, backoff: Backoff | None = None) -> dict[str, Instrument]:
@@ -32,7 +34,10 @@ async def listed(venue: Venue, rest: Rest, backoff: Backoff | None = None) -> di
         try:
             return await asked(venue, rest)
         except (RestError, AnswerError) as e:
-            log.warning("the venue does not list its instruments", extra={"venue": venue.name, "reason": str(e)})
+            log.warning(
+                "the venue does not list its instruments: it is asked again",
+                extra={"venue": venue.name, "reason": str(e)},
+            )
             await asyncio.sleep(backoff.next_s())
 
 

@@ -38,5 +38,9 @@ class Children:
         if child.cancelled() or (fault := child.exception()) is None:
             return
         if not isinstance(fault, ConnectionClosed):  # the reading hears of that itself
-            log.error("a connection's task broke", extra={"feed": self._name, "task": child.get_name()}, exc_info=fault)
+            log.error(
+                "a task of a connection broke: the connection is made anew",
+                extra={"feed": self._name, "task": child.get_name()},
+                exc_info=fault,
+            )
             self._end("handler")

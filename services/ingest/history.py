@@ -154,7 +154,7 @@ class History:
     def _again(self, errand: _Errand, reason: str) -> None:
         extra = {"symbol": errand.symbol, "timeframe": errand.timeframe, "reason": reason}
         if errand.tries >= _TRIES:
-            log.error("candles stay missing", extra=extra)
+            log.error("candles stay missing: the venue gave them in no try", extra=extra)
             return
         log.info("candles are fetched again later", extra=extra)
         due_ns = self._clock() + _AGAIN_NS * (errand.tries + 1)

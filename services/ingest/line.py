@@ -128,7 +128,10 @@ class Line:
         if self._stopping.is_set():
             return old
         if self._live[new].done() or new.opened_at is None:
-            log.warning("replacement failed", extra={"venue": self._venue, "url": self._plan.url})
+            log.warning(
+                "a connection could not be replaced: the old one goes on, and another is tried",
+                extra={"venue": self._venue, "url": self._plan.url},
+            )
             new.end("replacement_failed")
             await self._forget(new)
             if old.plan is not self._plan:
@@ -155,7 +158,16 @@ class Line:
         if feed.opened_at is not None and monotonic_s() - feed.opened_at >= HEALTHY_S:
             self._backoff.reset()
         wait_s = self._backoff.next_s()
-        log.warning("reconnecting", extra={"venue": self._venue, "cause": cause, "wait_s": round(wait_s, 3)})
+        log.warning(
+            "a connection is lost: reconnecting; what is missed is fetched, or stays a Gap",
+            extra={
+                "venue": self._venue,
+                "cause": cause,
+                "wait_s": round(wait_s, 3),
+                "url": feed.plan.url,
+                "symbols": len(feed.plan.symbols),
+            },
+        )
         await self._pause(wait_s)
 
     async def _interrupted(self, feed: Feed, cause: str) -> None:

@@ -76,7 +76,9 @@ class Poller:
         """Ask for ever; without a key that is needed, say so once for every number, and ask nothing."""
         metrics.VENDOR_USABLE.labels(self._vendor.name).set(self._vendor.usable)
         if not self._vendor.usable:
-            log.warning("a vendor is not asked", extra={"vendor": self._vendor.name, "reason": NO_KEY})
+            log.warning(
+                "a vendor is not asked: its numbers are absent", extra={"vendor": self._vendor.name, "reason": NO_KEY}
+            )
             for job in self._jobs:
                 await self._missed(job, NO_KEY)
             return
@@ -117,7 +119,10 @@ class Poller:
 
     async def _missed(self, job: Job, cause: str) -> None:
         if job.name not in self._missing and self._vendor.usable:
-            log.warning("a vendor gave nothing", extra={"vendor": self._vendor.name, "job": job.name, "reason": cause})
+            log.warning(
+                "a vendor gave nothing: its number is absent until it answers again",
+                extra={"vendor": self._vendor.name, "job": job.name, "reason": cause},
+            )
         self._missing.add(job.name)
         metrics.VENDOR_MISSING.labels(self._vendor.name).set(len(self._missing))
         await self._publish(self._vendor.absent(job, cause[:_CAUSE_CHARS], self._clock(), self._origin))

@@ -38,7 +38,10 @@ async def last_published(reader: Reader, venue: str, symbols: Iterable[str]) -> 
         try:
             marks[symbol] = _decode(raw.value or b"")
         except msgspec.DecodeError as e:
-            log.warning("unreadable position", extra={"symbol": symbol, "offset": raw.offset, "reason": str(e)})
+            log.warning(
+                "unreadable position: the end of the topic of trades must tell where to go on",
+                extra={"venue": venue, "symbol": symbol, "offset": raw.offset, "reason": str(e)},
+            )
     for partition in range(TRADES.partitions):
         first, last = await reader.bounds(TRADES, partition)
         async for raw in reader.read(TRADES, partition, max(first, last - TAIL), last):

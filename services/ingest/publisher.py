@@ -128,12 +128,18 @@ class Draining:
                 metrics.PUBLISH_FAILURES.labels(self._venue).inc()
                 if self.down_since is None:
                     self.down_since = self._clock()
-                    log.warning("broker down: events wait", extra={"venue": self._venue, "reason": str(e)})
+                    log.warning(
+                        "the broker takes no records: it is tried again, events wait",
+                        extra={"venue": self._venue, "reason": str(e)},
+                    )
                 self._meter.update()
                 await asyncio.sleep(self._backoff.next_s())
             else:
                 if self.down_since is not None:
-                    log.info("broker is back", extra={"venue": self._venue, "s": self._clock() - self.down_since})
+                    log.info(
+                        "the broker takes records again",
+                        extra={"venue": self._venue, "away_s": round(self._clock() - self.down_since, 3)},
+                    )
                     self.down_since = None
                     self._backoff.reset()
                 return list(batch)
@@ -145,7 +151,10 @@ class Draining:
         (event,) = batch
         metrics.REJECTS.labels(self._venue, "too_large").inc()
         text = msgspec.json.encode(event)
-        log.error("event is too large for the broker", extra={"venue": self._venue, "bytes": len(text)})
+        log.error(
+            "an event is too large for the broker: its first part is parked on market.rejects.v1",
+            extra={"venue": self._venue, "symbol": event.symbol, "stream": CLASS_OF[type(event)], "bytes": len(text)},
+        )
         reject = Reject(
             reason="too_large",
             detail=f"{len(text)} bytes of {CLASS_OF[type(event)]} of {event.symbol} do not fit a record",

@@ -206,7 +206,11 @@ class Recovery:
         if task.cancelled():
             return
         if fault := task.exception():
-            log.error("backfill broke", extra={"venue": self._venue.name, "symbol": symbol}, exc_info=fault)
+            log.error(
+                "a backfill broke: what it was to fetch is asked for again while trades wait behind it",
+                extra={"venue": self._venue.name, "symbol": symbol},
+                exc_info=fault,
+            )
         if market.tape.held:  # a new hole opened while the task ended
             self._fill(symbol, market)
 
@@ -237,8 +241,15 @@ class Recovery:
         if hole is None:
             return
         log.warning(
-            "trades are missing for good",
-            extra={"venue": self._venue.name, "symbol": symbol, "after": hole.after.trade_id, "reason": reason},
+            "trades are missing for good: their hole stays a Gap, their candles are fetched",
+            extra={
+                "venue": self._venue.name,
+                "symbol": symbol,
+                "after": hole.after.trade_id,
+                "until": hole.until.trade_id,
+                "hole_s": round((hole.until.event_ns - hole.after.event_ns) / SECOND_NS, 3),
+                "reason": reason,
+            },
         )
         await self._gaps.lost(symbol, Stream.TRADES, to_ns=hole.until.event_ns, now_ns=now_ns())
         for trade in market.tape.release():

@@ -190,9 +190,19 @@ class Rest:
         if outcome == "refused" or wish.tried >= wish.tries:
             _answer(wish, RestError(f"{url}: {reason}"))
             return
-        log.warning("REST call failed", extra={"venue": self._venue, "url": url, "reason": reason})
         self._backoff.attempts = wish.tried - 1
-        wish.ready_s = self._clock() + self._backoff.next_s()
+        wait_s = self._backoff.next_s()
+        wish.ready_s = self._clock() + wait_s
+        log.warning(
+            "a REST call failed: it is tried again",
+            extra={
+                "venue": self._venue,
+                "url": url,
+                "reason": reason,
+                "tries_left": wish.tries - wish.tried,
+                "wait_s": round(wait_s, 3),
+            },
+        )
         self._queue(wish)
 
     async def _send(self, request: Request) -> tuple[str, bytes]:
@@ -225,10 +235,18 @@ class Rest:
             text = text.replace(header.value, "***")  # a refusal may repeat the key
         said = f"HTTP {answer.status_code}: {text[:200]}".encode()
         if answer.status_code in _BANNED:
-            self._paused_until = self._clock() + _retry_after_s(answer)
+            wait_s = _retry_after_s(answer)
+            self._paused_until = self._clock() + wait_s
+            log.warning(
+                "the venue limits our calls: no REST call is made until then",
+                extra={"venue": self._venue, "status": answer.status_code, "wait_s": wait_s},
+            )
             return "limited", said
         if ban_s := self._bans.get(answer.status_code):
-            log.error("banned", extra={"venue": self._venue, "status": answer.status_code, "wait_s": ban_s})
+            log.error(
+                "the venue bans this address: no REST call is made until then, holes stay open",
+                extra={"venue": self._venue, "status": answer.status_code, "wait_s": ban_s},
+            )
             self._paused_until = self._clock() + ban_s
         return ("failed" if answer.is_server_error else "refused"), said
 

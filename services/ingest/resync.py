@@ -82,7 +82,14 @@ class Resync:
             return
         metrics.RESYNCS.labels(self._venue.name, way).inc()
         log.info(
-            "fresh book wanted", extra={"feed": self._name, "symbol": item.symbol, "cause": item.cause, "way": way}
+            "a book is lost and taken anew",
+            extra={
+                "feed": self._name,
+                "symbol": item.symbol,
+                "cause": item.cause,
+                "way": way,
+                "wait_s": round(wait_s, 3),
+            },
         )
         self._under_way.add(item.symbol)
         remedy = self._fetch(item, wait_s) if isinstance(item, SnapshotWanted) else self._resubscribe(item, wait_s)
@@ -99,7 +106,10 @@ class Resync:
             request = self._venue.snapshot_request(self._instruments[symbol])
             body = await self._rest.fetch(request, Urgency.BOOK, self._ranks[symbol])
         except RestError as e:
-            log.warning("no snapshot", extra={"feed": self._name, "symbol": symbol, "reason": str(e)})
+            log.warning(
+                "no snapshot of a book: it is asked for again, the book is not published until then",
+                extra={"feed": self._name, "symbol": symbol, "reason": str(e)},
+            )
             self._under_way.discard(symbol)
             self.want(SnapshotWanted(symbol=symbol, cause="rest failed"))
             return
