@@ -26,6 +26,7 @@ CONFIRMATIONS: Final = 3
 """So often in a row must a catalogue that lost more than half of its instruments be said to be believed."""
 
 _BATCH: Final = 500
+_SHOWN: Final = 10
 
 
 class Registry:
@@ -65,8 +66,9 @@ class Registry:
     async def refresh(self) -> bool:
         """Ask for the catalogue; return whether it was taken. Whatever the venue says, nothing is raised for it."""
         try:
-            found = await asked(self._venue, self._rest)
-            fresh = self._by_symbol(found.values())
+            unnamed: list[str] = []
+            found = await asked(self._venue, self._rest, unnamed.append)
+            fresh = self._by_symbol(found.values(), unnamed)
         except (RestError, AnswerError) as e:
             self._failed("unanswered", str(e))
             return False
@@ -150,10 +152,10 @@ class Registry:
             followed=False,
         )
 
-    def _by_symbol(self, found: Iterable[Instrument]) -> dict[str, Instrument]:
+    def _by_symbol(self, found: Iterable[Instrument], unnamed: Iterable[str]) -> dict[str, Instrument]:
         """Return the instruments by symbol; who has none, or one that a livelier has too, is counted and left out."""
         fresh: dict[str, Instrument] = {}
-        odd: dict[str, str] = {}
+        odd = dict.fromkeys(unnamed, "name")
         for one in found:
             if not _writable(one):
                 odd[one.native] = "name"
@@ -165,8 +167,11 @@ class Registry:
                 odd[worse.native] = "double"
         for reason in ("name", "double"):
             metrics.LEFT_OUT.labels(self._venue.name, reason).set(sum(why == reason for why in odd.values()))
-        for native in odd.keys() - self._odd:
-            log.warning("left out", extra={"venue": self._venue.name, "native": native, "reason": odd[native]})
+        if new := sorted(odd.keys() - self._odd):
+            log.warning(
+                "instruments are left out: they have no canonical symbol of their own",
+                extra={"venue": self._venue.name, "count": len(new), "first": new[:_SHOWN]},
+            )
         self._odd = set(odd)
         return fresh
 

@@ -1,7 +1,7 @@
 """Binance by REST, what spot and futures share: instruments and streams in, calls out; answers in, events out. Pure."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import ClassVar, Final, get_args
 from urllib.parse import quote
 
@@ -21,7 +21,7 @@ from services.ingest.venues.binance_wire import (
     stamp_ns,
 )
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream
-from services.ingest.venues.venue import Venue
+from services.ingest.venues.venue import Venue, ignored
 from services.ingest.venues.wire import UNREADABLE, base_size
 
 STREAMS_PER_CONNECTION: Final = 200
@@ -82,7 +82,7 @@ class Binance(Venue):
         """Return the one call that lists everything."""
         return [Request(url=f"{self._rest_url}{self.rules.api}/exchangeInfo", weight=self.rules.listing_weight)]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; kinds nobody follows, and listings without numbers, are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
@@ -93,7 +93,10 @@ class Binance(Venue):
             for raw in rows:
                 try:
                     instrument = self._instrument(decode_listing(raw))
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # a placeholder: its numbers come with its launch
                 if instrument:
                     found[instrument.native] = instrument

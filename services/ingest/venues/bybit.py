@@ -1,6 +1,6 @@
 """Bybit v5, linear and inverse contracts and spot: where to connect, what to ask, and how REST answers read. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from services.ingest.venues.bybit_catalogue import decode_listing, instrument_of
 from services.ingest.venues.bybit_stream import BybitSession, category_of
 from services.ingest.venues.bybit_wire import CATEGORIES, SPOT, VENUE, category_and_name
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
-from services.ingest.venues.venue import Session, Venue
+from services.ingest.venues.venue import Session, Venue, ignored
 from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
 
 WS_URL: Final = "wss://stream.bybit.com"
@@ -63,7 +63,7 @@ class Bybit(Venue):
         result = result_of(body)
         return self._page(result.category, f"&cursor={quote(result.cursor, safe='%')}") if result.cursor else None
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; stocks, commodities, options and listings without numbers are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
@@ -71,7 +71,10 @@ class Bybit(Venue):
             for raw in result.rows:
                 try:
                     instrument = instrument_of(result.category, decode_listing(raw))
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # a placeholder: its numbers come with its launch
                 if instrument:
                     found[instrument.native] = instrument

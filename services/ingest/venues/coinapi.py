@@ -5,7 +5,7 @@ of the same symbol become one. Contracts are taken where the catalogue says thei
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -32,7 +32,7 @@ from services.ingest.venues.terms import (
     Stream,
     TradeIds,
 )
-from services.ingest.venues.venue import Session, Venue
+from services.ingest.venues.venue import Session, Venue, ignored
 from services.ingest.venues.wire import MILLISECOND_NS, UNREADABLE
 
 WS_URL: Final = "wss://ws.coinapi.io"
@@ -97,14 +97,17 @@ class Coinapi(Venue):
         """Return the call for the exchange's symbols."""
         return [self._request(f"symbols?filter_exchange_id={quote(self._exchange, safe='')}")]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; other exchanges, options, indices and contracts of an unknown size are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
             for raw in rows_of(body):
                 try:
                     instrument = instrument_of(decode_listing(raw), self._exchange)
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # a placeholder, or a name that is none of ours
                 if instrument:
                     found[instrument.native] = instrument

@@ -4,7 +4,7 @@ WebSocket v2: https://docs.kraken.com/exchange/guides/websockets/introduction. R
 https://docs.kraken.com/api-reference/market-data. There is no funding, no open interest and no liquidation on spot.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal, get_args
 from urllib.parse import quote
 
@@ -20,7 +20,7 @@ from services.ingest.venues.kraken_stream import KrakenSession
 from services.ingest.venues.kraken_wire import VENUE
 from services.ingest.venues.moments import seconds_ns
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
-from services.ingest.venues.venue import Session, Venue
+from services.ingest.venues.venue import Session, Venue, ignored
 from services.ingest.venues.wire import MILLISECOND_NS, UNREADABLE
 
 WS_URL: Final = "wss://ws.kraken.com"
@@ -76,14 +76,17 @@ class Kraken(Venue):
         """Return the call for all pairs, by the names that the socket takes."""
         return [self._request("AssetPairs?assetVersion=1")]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; dark pools, tokenized shares and unreadable rows are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
             for key, row in answers.members_of(body).items():
                 try:
                     instrument = instrument_of(key, row)
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # no market of ours
                 if instrument:
                     found[instrument.native] = instrument

@@ -1,6 +1,6 @@
 """OKX v5, spot and swaps and dated futures: where to connect, what to ask, and how REST answers read. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, Literal
 from urllib.parse import quote
 
@@ -17,7 +17,7 @@ from services.ingest.venues.okx_requests import INSTRUMENT_TYPES, subscriptions
 from services.ingest.venues.okx_stream import OkxSession
 from services.ingest.venues.okx_wire import VENUE
 from services.ingest.venues.terms import AnswerError, Heartbeat, Instrument, Plan, Request, Stream, TradeIds
-from services.ingest.venues.venue import Session, Venue
+from services.ingest.venues.venue import Session, Venue, ignored
 from services.ingest.venues.wire import UNREADABLE, LevelSize, Millis, Price, base_size, nanos
 
 WS_URL: Final = "wss://ws.okx.com"
@@ -64,14 +64,17 @@ class Okx(Venue):
         """Return one call for each kind of instrument."""
         return [self._request(f"public/instruments?instType={kind}") for kind in INSTRUMENT_TYPES.values()]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Callable[[str], object] = ignored) -> dict[str, Instrument]:
         """Read the catalogue; X-Perps, stocks, options and listings without numbers are left out."""
         found: dict[str, Instrument] = {}
         for body in bodies:
             for raw in rows_of(body):
                 try:
                     instrument = instrument_of(decode_listing(raw))
-                except (*UNREADABLE, SymbolError):
+                except SymbolError as e:
+                    unnamed(str(e))
+                    continue
+                except UNREADABLE:
                     continue  # a placeholder: its numbers come with its launch
                 if instrument:
                     found[instrument.native] = instrument

@@ -141,7 +141,7 @@ class TinyVenue(Venue):
     def instruments_requests(self) -> Sequence[Request]:
         return [Request(url="http://rest/instruments")]
 
-    def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+    def instruments(self, bodies: Iterable[bytes], unnamed: Any = None) -> dict[str, Instrument]:
         names = [name for body in bodies for name in msgspec.json.decode(body)]
         return {name: self.instrument(name) for name in names}
 

@@ -30,7 +30,7 @@ class World:
 
     def __init__(self, tiny: Any, rest_of: Callable[..., Any], server: Any) -> None:
         class Living(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
-            def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+            def instruments(self, bodies: Iterable[bytes], unnamed: Any = None) -> dict[str, Instrument]:
                 rows: dict[str, dict[str, Any]] = {}
                 for body in bodies:
                     rows |= msgspec.json.decode(body)

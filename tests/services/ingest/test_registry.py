@@ -24,7 +24,7 @@ class Rig:
 
     def __init__(self, tiny: Any, rest_of: Any) -> None:
         class Listed(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
-            def instruments(self, bodies: Iterable[bytes]) -> dict[str, Instrument]:
+            def instruments(self, bodies: Iterable[bytes], unnamed: Any = None) -> dict[str, Instrument]:
                 rows = [row for body in bodies for row in msgspec.json.decode(body)]
                 if "broken" in rows:
                     raise KeyError("broken")
