@@ -42,7 +42,7 @@ class _Lane:
 
     __slots__ = (
         *("book", "counts", "events", "key", "leaving", "missing_ns"),
-        *("queued", "room", "source", "symbol", "taken_ns", "turn"),
+        *("queued", "room", "source", "symbol", "taken_ns", "turn", "waiters"),
     )
 
     def __init__(self, key: tuple[str, str], counts: Counts) -> None:
@@ -56,6 +56,7 @@ class _Lane:
         self.queued = False
         self.room = asyncio.Event()
         self.turn = asyncio.Lock()
+        self.waiters = 0  # offers that wait for their turn: a released lock does not yet say whose it is
         self.taken_ns = 0  # time of the newest event taken
         self.missing_ns = 0  # while books are held: time of the last event before those that were conflated
 
@@ -94,14 +95,18 @@ class Buffer:
             BufferClosed: the buffer was closed.
         """
         lane = self._lane(event)
-        if len(lane.events) >= self.limit or lane.turn.locked():
+        if len(lane.events) >= self.limit or lane.waiters:
             lane.counts.waited += 1
-            async with lane.turn:  # fair: who waits first, offers first
-                while len(lane.events) >= self.limit and not self._closed:
-                    lane.room.clear()
-                    await lane.room.wait()
-                self._append(lane, event)
-                return
+            lane.waiters += 1
+            try:
+                async with lane.turn:  # fair: who waits first, offers first
+                    while len(lane.events) >= self.limit and not self._closed:
+                        lane.room.clear()
+                        await lane.room.wait()
+                    self._append(lane, event)
+            finally:
+                lane.waiters -= 1
+            return
         self._append(lane, event)
 
     def offer_book(self, event: BookSnapshot | BookDelta, book: BookOf) -> None:
@@ -214,7 +219,7 @@ class Buffer:
         return batch
 
     def _drop(self, lane: _Lane) -> None:
-        if not (lane.events or lane.queued or lane.book or lane.turn.locked()):
+        if not (lane.events or lane.queued or lane.book or lane.waiters):
             self._lanes.pop(lane.key, None)
 
     def _lane(self, event: MarketEvent) -> _Lane:

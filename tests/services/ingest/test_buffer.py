@@ -272,3 +272,17 @@ async def test_gaps_do_not_stand_in_the_way_of_trades() -> None:
     await buffer.put(gap)
     await asyncio.wait_for(buffer.put(trade("BTC-USDT", 1)), 1)
     assert buffer.pending == 2
+
+
+async def test_who_waits_is_not_overtaken_when_room_comes() -> None:
+    buffer, read = Buffer(2), []
+    offers = [asyncio.create_task(buffer.put(trade("BTC-USDT", number))) for number in range(1, 6)]
+    await asyncio.sleep(0)
+    read += await buffer.take(10)
+    for number in range(6, 12):
+        await asyncio.sleep(0)
+        offers.append(asyncio.create_task(buffer.put(trade("BTC-USDT", number))))
+    while len(read) < 11:
+        read += await buffer.take(10)
+    assert [event.event_ns for event in read] == list(range(1, 12))
+    assert all(offer.done() for offer in offers)
