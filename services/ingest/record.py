@@ -108,7 +108,7 @@ async def record(order: Order, stop: asyncio.Event, recorder: Recorder | None = 
     async with httpx.AsyncClient(
         headers={"User-Agent": "cryptosatx"}, follow_redirects=False, event_hooks={"response": [heard]}
     ) as client:
-        rest = Rest(venue.name, client)
+        rest = Rest(venue.name, client, bans=venue.bans, overdone=venue.overdone)
         try:
             instruments = await _found(venue, rest, order.symbols, stop)
             if instruments is None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from asyncio import Future
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Final
 
 import httpx
@@ -26,6 +26,7 @@ _BANNED: Final = frozenset({418, 429})
 _DEFAULT_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 300.0
 _BODY_BYTES: Final = 64 * 2**20
+_ENVELOPE_BYTES: Final = 200  # what says whether it is an error; behind that is data
 
 
 class RestError(Exception):
@@ -53,10 +54,12 @@ class Rest:
         weight_per_minute: float = 1200,
         backoff: Backoff | None = None,
         bans: Mapping[int, float] | None = None,
+        overdone: Sequence[bytes] = (),
         clock: Callable[[], float] = monotonic_s,
     ) -> None:
-        """`bans`: statuses that mean too many calls, and the seconds to call nothing after each."""
+        """`bans` and `overdone`: how the venue says that there were too many calls; see `Venue`."""
         self._bans = bans or {}
+        self._overdone = tuple(overdone)
         self._venue = venue
         self._client = client
         self._clock = clock
@@ -226,22 +229,23 @@ class Rest:
             finally:
                 self._in_flight -= 1
         self._hear(answer)
-        if answer.status_code == httpx.codes.OK:
-            if len(answer.content) > _BODY_BYTES:
-                return "refused", b"the answer is larger than 64 MiB"
-            return "ok", answer.content
+        return self._taken(answer) if answer.status_code == httpx.codes.OK else self._refused(request, answer)
+
+    def _taken(self, answer: httpx.Response) -> tuple[str, bytes]:
+        if len(answer.content) > _BODY_BYTES:
+            return "refused", b"the answer is larger than 64 MiB"
+        beginning = answer.content[:_ENVELOPE_BYTES]
+        if any(word in beginning for word in self._overdone):
+            return self._limited(answer, beginning)
+        return "ok", answer.content
+
+    def _refused(self, request: Request, answer: httpx.Response) -> tuple[str, bytes]:
         text = answer.text
         for header in request.headers:
             text = text.replace(header.value, "***")  # a refusal may repeat the key
         said = f"HTTP {answer.status_code}: {text[:200]}".encode()
         if answer.status_code in _BANNED:
-            wait_s = _retry_after_s(answer)
-            self._paused_until = self._clock() + wait_s
-            log.warning(
-                "the venue limits our calls: no REST call is made until then",
-                extra={"venue": self._venue, "status": answer.status_code, "wait_s": wait_s},
-            )
-            return "limited", said
+            return self._limited(answer, said)
         if ban_s := self._bans.get(answer.status_code):
             log.error(
                 "the venue bans this address: no REST call is made until then, holes stay open",
@@ -249,6 +253,13 @@ class Rest:
             )
             self._paused_until = self._clock() + ban_s
         return ("failed" if answer.is_server_error else "refused"), said
+
+    def _limited(self, answer: httpx.Response, said: bytes) -> tuple[str, bytes]:
+        wait_s = _retry_after_s(answer)
+        self._paused_until = self._clock() + wait_s
+        extra = {"venue": self._venue, "status": answer.status_code, "wait_s": wait_s}
+        log.warning("the venue limits our calls: no REST call is made until then", extra=extra)
+        return "limited", said
 
     def _hear(self, answer: httpx.Response) -> None:
         """Take what the venue counts itself; say when others spend so much of its limit that we slow down."""

@@ -44,6 +44,7 @@ class Kraken(Venue):
     name = VENUE
     trade_ids = TradeIds.CONSECUTIVE
     heartbeat = Heartbeat(ping=b'{"method":"ping"}', idle_s=10, dead_s=20)
+    overdone = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService: Throttled")
 
     def __init__(
         self,

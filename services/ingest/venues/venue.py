@@ -66,6 +66,8 @@ class Venue(ABC):
     """Seconds between two subscribing frames: 5 a second are what the strictest venue allows."""
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
+    overdone: Sequence[bytes] = ()
+    """Words at the beginning of an answer that means too many calls although its status is 200."""
 
     @abstractmethod
     def instruments_requests(self) -> Sequence[Request]:

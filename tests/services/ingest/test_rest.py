@@ -109,6 +109,22 @@ async def test_a_ban_is_a_refusal_and_pauses_everything(rest_of) -> None:
     assert asked[1] - asked[0] >= 0.2
 
 
+async def test_too_many_calls_may_be_said_with_status_200(rest_of) -> None:
+    """As Kraken does; the words mean nothing further down, where data stands."""
+    asked: list[float] = []
+    refusal = '{"error":["EAPI:Rate limit exceeded"]}'
+    data = '{"error":[],"result":"' + "x" * 200 + 'EAPI:Rate limit exceeded"}'
+
+    def answer(path: str) -> object:
+        asked.append(monotonic_s())
+        body = refusal if len(asked) == 1 else data
+        return httpx.Response(200, text=body, headers={"Retry-After": "0.2"})
+
+    rest = rest_of(answer, backoff=QUICK, overdone=(b"EAPI:Rate limit exceeded",))
+    assert await rest.fetch(Request(url="http://rest/a")) == data.encode()
+    assert asked[1] - asked[0] >= 0.2
+
+
 async def test_tries_are_finite(rest_of) -> None:
     with pytest.raises(RestError, match="503"):
         await rest_of(lambda path: httpx.Response(503), backoff=QUICK).fetch(Request(url="http://rest/a"))
