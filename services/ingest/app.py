@@ -12,6 +12,7 @@ from libs.common.bus.topics import TOPICS
 from libs.common.runtime.process import Process
 from services.ingest import polling
 from services.ingest.following import Ingest
+from services.ingest.leftovers import leftovers
 from services.ingest.positions import last_published
 from services.ingest.refreshing import refreshing, said
 from services.ingest.registry import Registry
@@ -34,7 +35,13 @@ async def main(process: Process, settings: Settings) -> None:
     await bus.start()
     client = httpx.AsyncClient(headers={"User-Agent": "cryptosatx"}, follow_redirects=False)
     process.on_stop(client.aclose)
-    rest = Rest(venue.name, client, weight_per_minute=settings.rest_weight_per_minute, bans=venue.bans)
+    rest = Rest(
+        venue.name,
+        client,
+        weight_per_minute=settings.rest_weight_per_minute,
+        bans=venue.bans,
+        overdone=venue.overdone,
+    )
     registry = Registry(venue, rest, bus.publisher, origin=settings.origin)
     universe = Universe(venue, rest, settings.symbols, pick_every_s=settings.pick_every_s)
     await registry.begin()
@@ -42,6 +49,7 @@ async def main(process: Process, settings: Settings) -> None:
     async with Reader(settings.kafka_bootstrap, client_id) as reader:
         marks = await last_published(reader, venue.name, registry.catalogue)
         registry.remember(await said(reader, venue.name))
-    ingest = Ingest(settings, venue, instruments, sink=bus.publisher, rest=rest, marks=marks)
+    left = await leftovers(settings.spill_dir, settings.spill_mib, venue.name)
+    ingest = Ingest(settings, venue, instruments, sink=bus.publisher, rest=rest, marks=marks, left=left)
     ingest.start(process)
     process.spawn(refreshing(registry, universe, ingest, settings.instruments_every_s), name="instruments")
