@@ -9,10 +9,11 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.ready
 UP ?=
+BREADTH ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor clean
+.PHONY: help setup run test fuzz check format picture doctor breadth clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -68,6 +69,9 @@ endif
 fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet
 	$(BIN)/python -m tests.fuzz.parsers $(FUZZ)
+
+breadth: setup ## 65 markets over four venues on one core: no lag growth (BREADTH="--for 60s"); about six minutes
+	@$(BIN)/python -m deploy.proving.breadth $(BREADTH)
 
 format: setup ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

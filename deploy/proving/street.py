@@ -84,6 +84,10 @@ class Street:
         self.watched.append(watched)
         return watched
 
+    def pid(self, name: str) -> int:
+        """Return the process id of an exchange or ingest that was started here."""
+        return next(child.pid for child in reversed(self._children) if child.name == name)
+
     def control(self, exchange: str, path: str, body: bytes = b"") -> bytes:
         """Call an exchange's side door: POST where there is a body."""
         connection = http.client.HTTPConnection(HOST, self.exchanges[exchange], timeout=30.0)

@@ -31,6 +31,11 @@ _BEST_MS: Final = 50
 _BEST_AGAIN_MS: Final = 3000
 _CLOSINGS_MS: Final = 500
 _TICKERS_MS: Final = 100
+_RENEWED_MS: Final = {
+    "fundingRate": 60_000,
+    **dict.fromkeys(("openInterest", "openInterestValue", "singleOpenInterest", "singleOpenInterestValue"), 1_000),
+}
+"""Figures that tickers tell less often than prices; their pace is made up."""
 _EACH: Final = r"publicTrade|tickers|orderbook\.(?:1|50|200|1000)|kline\.(?:" + "|".join(INTERVALS) + ")"
 _TOPIC: Final = {
     "spot": re.compile(rf"({_EACH})\.(\S+)"),
@@ -210,7 +215,9 @@ class Bybit(Exchange):
 
     def _ticker(self, category: str, name: str, market: Shown, ms: int) -> None:
         """Push what changed; on spot the whole ticker."""
-        whole, before = rows.ticker_row(market, ms), self._tickers.get(market.listing.native, {})
+        before = self._tickers.get(market.listing.native, {})
+        whole = rows.ticker_row(market, ms)
+        whole |= {key: before[key] for key, period in _RENEWED_MS.items() if ms % period and key in before}
         self._tickers[market.listing.native] = whole
         changed = {key: text for key, text in whole.items() if before.get(key) != text}
         if category == "spot":

@@ -52,9 +52,10 @@ class Live:
         simulation = self._simulation
         while True:
             target = now_ns() + self._shift_ns
-            for happenings in simulation.advance(target, quiet=self._pause.on):
-                for exchange in self._exchanges:
-                    exchange.happened(happenings, simulation.now_ns // 1_000_000)
+            while simulation.now_ns + SLICE_NS <= target:  # one by one: a pause holds from the next slice on
+                for happenings in simulation.advance(simulation.now_ns + SLICE_NS, quiet=self._pause.on):
+                    for exchange in self._exchanges:
+                        exchange.happened(happenings, simulation.now_ns // 1_000_000)
                 await asyncio.sleep(0)
             wait_ns = simulation.now_ns + SLICE_NS - now_ns() - self._shift_ns
             await asyncio.sleep(max(0.001, wait_ns / 1e9))
