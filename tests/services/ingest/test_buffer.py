@@ -280,8 +280,8 @@ async def test_who_waits_is_not_overtaken_when_room_comes() -> None:
     await asyncio.sleep(0)
     read += await buffer.take(10)
     for number in range(6, 12):
-        await asyncio.sleep(0)
         offers.append(asyncio.create_task(buffer.put(trade("BTC-USDT", number))))
+        await asyncio.sleep(0)
     while len(read) < 11:
         read += await buffer.take(10)
     assert [event.event_ns for event in read] == list(range(1, 12))
