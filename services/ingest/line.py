@@ -71,7 +71,8 @@ class Line:
     @property
     def connected(self) -> bool:
         """Whether the connection that speaks for the plan is open."""
-        return self._speaker is not None and self._speaker.opened_at is not None
+        speaker = self._speaker
+        return speaker is not None and speaker in self._live and speaker.opened_at is not None
 
     def publish_books(self) -> None:
         """Have every book in sync published whole."""

@@ -35,9 +35,13 @@ class Spans:
 
     def within(self, from_ns: int, to_ns: int, also: tuple[int, int] | None = None) -> int:
         """Return the nanoseconds of [from_ns, to_ns) that they cover, together with one more stretch."""
-        total = sum(
-            max(min(until, to_ns) - max(since, from_ns), 0) for since, until in zip(self._from, self._to, strict=True)
-        )
+        if to_ns <= from_ns:
+            return 0
+        first, last = bisect_right(self._to, from_ns), bisect_left(self._from, to_ns)
+        total = 0
+        if first < last:
+            total = sum(self._to[first:last]) - sum(self._from[first:last])
+            total -= max(from_ns - self._from[first], 0) + max(self._to[last - 1] - to_ns, 0)
         if also is not None:
             since, until = max(also[0], from_ns), min(also[1], to_ns)
             total += max(until - since, 0) - (self.within(since, until) if until > since else 0)

@@ -406,6 +406,8 @@ async def test_whole_books_are_published_on_demand(rig_of, server, tiny) -> None
     rig.line.publish_books()
     await tiny.until(lambda: len(rig.broker.of(BookSnapshot)) == 2)
     assert rig.line.connected
+    await rig.line.stop()
+    await tiny.until(lambda: not rig.line.connected)  # a connection that was open does not count when it is gone
 
 
 def test_pace_spaces_and_limits() -> None:
