@@ -23,16 +23,19 @@ _KEPT_TIMES: Final = 3
 
 
 class Offset(Struct, frozen=True):
-    """The venue's clock minus ours; the true value lies within `seconds` ± `bound_s`, and the venue's resolution."""
+    """The venue's clock minus ours; the true value lies within `seconds` ± `bound_s`."""
 
     seconds: float
     bound_s: float
 
 
-def offset_of(venue_ns: int, answer: Timed) -> Offset:
-    """Return what one round trip tells: the venue read its clock somewhere between sending and receiving."""
+def offset_of(venue_ns: int, answer: Timed, step_s: float) -> Offset:
+    """Return what one round trip tells of a clock that says its time in steps, rounded down.
+
+    The venue read its clock between sending and receiving, and it showed `venue_ns` to `venue_ns` + `step_s` then.
+    """
     middle_ns = answer.sent_ns + answer.took_ns // 2
-    return Offset((venue_ns - middle_ns) / SECOND_NS, answer.took_ns / 2 / SECOND_NS)
+    return Offset((venue_ns - middle_ns) / SECOND_NS + step_s / 2, answer.took_ns / 2 / SECOND_NS + step_s / 2)
 
 
 class ClockOffset:
@@ -70,7 +73,7 @@ class ClockOffset:
         try:
             for _ in range(self._trips):
                 answer = await self._rest.timed(request)
-                found.append(offset_of(self._venue.clock_ns(answer.body), answer))
+                found.append(offset_of(self._venue.clock_ns(answer.body), answer, self._venue.clock_step_s))
         except (RestError, AnswerError) as e:
             if not found:
                 self._failed(str(e))

@@ -114,7 +114,7 @@ class FeedQuality(Struct, frozen=True, kw_only=True, tag_field="type", tag="feed
     clock_offset_s: float | None
     """The venue's clock minus ours, in the quickest of a few round trips; absent with `clock_cause`."""
     clock_bound_s: float | None
-    """By how much that may be wrong: half of the round trip."""
+    """By how much that may be wrong: half of the round trip, and half of the step of the venue's clock."""
     clock_cause: str | None
     """Why there is no offset; absent where there is one."""
     bars_audited: int

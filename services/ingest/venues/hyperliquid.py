@@ -35,6 +35,7 @@ class Hyperliquid(Venue):
 
     name = VENUE
     trade_ids = TradeIds.UNORDERED
+    clock_step_s = 1.0
     replays_trades = True
     frame_spacing_s = requests.FRAME_SPACING_S
     heartbeat = Heartbeat(ping=requests.PING, idle_s=15, dead_s=40)

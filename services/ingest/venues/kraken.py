@@ -43,6 +43,7 @@ class Kraken(Venue):
 
     name = VENUE
     trade_ids = TradeIds.CONSECUTIVE
+    clock_step_s = 1.0
     heartbeat = Heartbeat(ping=b'{"method":"ping"}', idle_s=10, dead_s=20)
     overdone = (b"EAPI:Rate limit exceeded", b"EGeneral:Too many requests", b"EService: Throttled")
 

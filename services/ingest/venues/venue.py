@@ -66,6 +66,8 @@ class Venue(ABC):
     """Seconds between two subscribing frames: 5 a second are what the strictest venue allows."""
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
+    clock_step_s: float = 0.001
+    """The most by which the time that `clock_ns` reads was over when it was said: the venue's resolution."""
     overdone: Sequence[bytes] = ()
     """Words at the beginning of an answer that means too many calls although its status is 200."""
 
