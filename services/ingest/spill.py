@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from libs.common.events import MarketEvent, Origin, Trade
+from libs.common.events import Gap, MarketEvent, Origin, Trade
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s
 from services.ingest import metrics
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 
 GRACE_S: Final = 2.0
 """A batch that is not acknowledged by then means that the broker is away."""
+
+_LATE: Final = 10_000
+"""Gaps that are kept in memory where the disk has no room; what is said of holes must not get lost before the rest."""
 
 
 class Spill:
@@ -61,6 +64,7 @@ class Spill:
         self._known_to = ring.last
         self._since = float("inf")
         self._waiting: list[MarketEvent] = []  # for the disk
+        self._late: list[MarketEvent] = []  # Gaps for which the disk had no room
         self._is_head = False  # what waits is being published from memory too
         self._head_stored: Counter[str] = Counter()
         self._number = 0  # of the last record in the batch in hand, 0 where none of it is on disk
@@ -202,7 +206,9 @@ class Spill:
             self._number = done.last if stored else 0
             self._ring.pinned = max(self._ring.pinned, self._number)
         else:
-            self.shedding.refused(done.refused)
+            gaps = [event for event in done.refused if isinstance(event, Gap)][: _LATE - len(self._late)]
+            self._late += gaps
+            self.shedding.refused([event for event in done.refused if not any(event is gap for gap in gaps)])
         self.shedding.gone(self._ring.take_dropped())
         return True
 
@@ -235,8 +241,8 @@ class Spill:
             for spans in lost:
                 self.shedding.gone(spans, damaged=True)
             if not records:
-                if self._waiting:
-                    events, self._waiting = self._waiting, []
+                if self._waiting or self._late:
+                    events, self._waiting, self._late = [*self._waiting, *self._late], [], []
                     return events
                 log.info("nothing is left on disk", extra={"venue": self._venue})
                 self.away = False
