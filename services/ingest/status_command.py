@@ -1,6 +1,7 @@
 """`csx ingest status`: a broker's address in, a table or NDJSON on stdout and whether all is well out."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Sequence
 from typing import Final
@@ -53,6 +54,7 @@ def run(
         CheckFailed: nobody reported in the last hour.
         DependencyDown: no broker answers.
     """
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it says of a broker that is away, we say in a line
     screen = Screen(venues, json=json, clear=watch and not json and sys.stdout.isatty())
     try:
         reports = asyncio.run(watched(bootstrap, venues, screen.show, every_s=every_s if watch else None, times=times))
