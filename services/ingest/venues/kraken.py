@@ -14,6 +14,7 @@ from services.ingest.venues import kraken_answers as answers
 from services.ingest.venues import kraken_wire as wire
 from services.ingest.venues.bars import event_ns
 from services.ingest.venues.kraken_bars import MINUTES, bars_of
+from services.ingest.venues.kraken_book import MICROSECOND_NS
 from services.ingest.venues.kraken_catalogue import instrument_of, short_name
 from services.ingest.venues.kraken_requests import subscriptions
 from services.ingest.venues.kraken_stream import KrakenSession
@@ -30,8 +31,12 @@ SYMBOLS_PER_CONNECTION: Final = 100
 CALL_WEIGHT: Final = 20
 """Of each REST call, so that the usual budget of 1,200 a minute makes one call a second: all that the venue's support
 allows public calls from one address (github.com/discosultan/KrakenCore/issues/1); its documentation has no number."""
-OVERLAP_NS: Final = 100 * MILLISECOND_NS
-"""Trades are asked for from this long before the last one on: sockets cut times to microseconds, REST does not."""
+OVERLAP_NS: Final = 20 * MILLISECOND_NS
+"""Trades are asked for from this long before the last one on, whose time the socket cut to microseconds, if it says the
+same time as REST at all; the overlap is dropped by id."""
+TIGHT_NS: Final = MICROSECOND_NS
+"""The same where the time has more digits: REST said it itself. A burst has had 1,000 trades, a whole page, within 14
+microseconds, and a wide overlap would show that page again and again."""
 
 BookChannel = Literal["book10", "book25", "book100", "book500", "book1000"]
 _STREAMS: Final = (Stream.TRADES, Stream.BOOKS)
@@ -173,7 +178,8 @@ class Kraken(Venue):
     def trades_request_since(self, instrument: Instrument, after_id: str, after_ns: int) -> Request:
         """Return the call for the 1,000 trades from shortly before `after_ns` on."""
         _ = after_id
-        return self._request(f"Trades?pair={_pair(instrument)}&since={after_ns - OVERLAP_NS}")
+        since_ns = after_ns - (TIGHT_NS if after_ns % MICROSECOND_NS else OVERLAP_NS)
+        return self._request(f"Trades?pair={_pair(instrument)}&since={since_ns}")
 
     def trades(
         self, instrument: Instrument, after_id: str, body: bytes, received_ns: int, origin: Origin

@@ -16,7 +16,8 @@ from services.ingest.venues.wire import LevelSize, Price, Size
 
 VENUE: Final = "kraken"
 
-TradeId = Annotated[int, Meta(ge=0, le=2**62)]
+TradeId = Annotated[int, Meta(ge=1, le=2**62)]
+"""0 is no id: until 2024-06 REST said it of some trades by mistake."""
 Checksum = Annotated[int, Meta(ge=0, lt=2**32)]
 Seconds = Annotated[int, Meta(ge=1_000_000_000, le=8_999_999_999)]
 """Since the epoch, 2001 to 2255."""

@@ -199,12 +199,20 @@ def test_a_page_counts_where_it_joins_what_is_known(after, ids) -> None:
 
 
 def test_trades_are_asked_for_from_shortly_before_the_last_one() -> None:
-    """Many trades have one time, and the socket cuts it to microseconds: the overlap is dropped by id."""
+    """Many trades have one time, and the socket cuts it to microseconds; REST's own times are known exactly."""
     assert VENUE.trade_ids is TradeIds.CONSECUTIVE
     assert VENUE.trade_order("61044952") == 61044952
     request = VENUE.trades_request_since(BTC, "61044952", 1_688_669_597_827_736_000)
-    assert request.url == "http://127.0.0.1:2/0/public/Trades?pair=XBTUSD&since=1688669597727736000"
+    assert request.url == "http://127.0.0.1:2/0/public/Trades?pair=XBTUSD&since=1688669597807736000"
+    request = VENUE.trades_request_since(BTC, "61044952", 1_688_669_597_827_736_900)
+    assert request.url == "http://127.0.0.1:2/0/public/Trades?pair=XBTUSD&since=1688669597827735900"
     assert VENUE.trades_request(BTC, "61044952").url == "http://127.0.0.1:2/0/public/Trades?pair=XBTUSD"
+
+
+def test_an_id_of_zero_is_none() -> None:
+    rows = [[*DOCUMENTED_TRADES["XXBTZUSD"][0][:-1], 0]]
+    with pytest.raises(AnswerError, match=">= 1"):
+        VENUE.trades(BTC, "", answer({"XXBTZUSD": rows}), 7, Origin.LIVE)
 
 
 def row(at: str, *prices: float, volume: str = "2.5", trades: int = 3) -> list[Any]:
