@@ -52,6 +52,15 @@ class Ran(Struct, frozen=True, kw_only=True):
     """Of a core after the warm-up, by process; `the rest of the machine` is whatever else ran."""
 
 
+def measured(street: Street, seconds: float, every_s: float) -> Ran:
+    """Follow all markets, this process on the core of the others meanwhile."""
+    allowed = os.sched_getaffinity(0)
+    try:
+        return asyncio.run(run(street, seconds, every_s))
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 async def run(street: Street, seconds: float, every_s: float) -> Ran:
     """Follow all markets."""
     ours, others = cores()
@@ -141,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tempfile.TemporaryDirectory(prefix="csx-breadth-") as temporary,
         Street(options.keep or Path(temporary)) as street,
     ):
-        ran = asyncio.run(run(street, options.lasting, options.every))
+        ran = measured(street, options.lasting, options.every)
     followed, shares = ran.followed, ran.shares
     found = findings(followed, ran.late_ms, shares)
     ours, others = cores()

@@ -103,6 +103,44 @@ def test_symbols_go_to_the_venues_that_can_have_them():
         asked(symbols="BTC-USDT", venue="binance-usdm")
 
 
+def test_the_busiest_are_chosen_where_there_is_such_a_kind():
+    found = asked(symbols="top:65,top:5:PERP,top:5:USDT-SPOT", venue="binance-usdm,binance-spot")
+    assert found.markets == {
+        "binance-usdm": ("top:65", "top:5:PERP"),
+        "binance-spot": ("top:65", "top:5:USDT-SPOT"),
+    }
+    with pytest.raises(InputError, match="--symbols: 'top:5:coins' is no choice"):
+        asked(symbols="top:5:coins")
+
+
+@pytest.mark.parametrize(
+    ("venue", "symbols", "markets"),
+    [
+        ("bybit", None, {"bybit": ("BTC-USDT-PERP", "ETH-USDT-PERP", "BTC-USDT")}),
+        ("bybit,binance-spot", "BTC-USDT", {"bybit": ("BTC-USDT",), "binance-spot": ("BTC-USDT",)}),
+        ("binance-spot, okx", "BTC-USDT-PERP", {"okx": ("BTC-USDT-PERP",)}),
+        (None, "top:65", {"binance-usdm": ("top:65",), "okx": ("top:65",)}),
+        ("bybit", "top:10,BTC-USD-PERP", {"bybit": ("top:10", "BTC-USD-PERP")}),
+    ],
+)
+def test_several_venues_and_the_busiest_of_them(venue, symbols, markets):
+    assert asked(venue=venue, symbols=symbols).markets == markets
+
+
+def test_a_feed_knows_its_own_venues(tmp_path):
+    assert asked(feeds=["live"], venue="binance-coinm").markets == {"binance-coinm": ("BTC-USD-PERP",)}
+    with pytest.raises(InputError, match="--venue: 'binance-coinm' is unknown"):
+        asked(venue="binance-coinm")
+    with pytest.raises(InputError, match="--symbols: say what to watch on coinapi"):
+        asked(feeds=["live"], venue="coinapi")
+    for word in ("top:0", "top:x", "top:"):
+        with pytest.raises(InputError, match="--symbols"):
+            asked(symbols=word)
+    (tmp_path / "day.gz").touch()
+    with pytest.raises(InputError, match="--venue"):
+        asked(feeds=[str(tmp_path / "day.gz")], venue="okx,binance-usdm")
+
+
 def test_people_hear_of_live_markets_only():
     assert asked(feeds=["live"], own_bot=True).own_bot
     assert not asked(feeds=["sandbox"], own_bot=True).own_bot

@@ -43,6 +43,17 @@ def test_the_sandbox_feed_starts_everything_and_asks_for_no_key():
     assert set(specs["signals"].after) == {"broker", "postgres", "valkey", "exchange", "telegram", "topics"}
 
 
+def test_the_sandbox_lists_many_markets_only_where_the_few_do_not_suffice():
+    few = Request(feed=Feed.SANDBOX, markets=MARKETS)
+    assert "--markets" not in plan(few, wiring(few))[1].command
+    for markets in ({"bybit": ("BTC-USDT-PERP",), "okx": ("BTC-USDT",)}, {"okx": ("top:20",)}):
+        many = Request(feed=Feed.SANDBOX, markets=markets)
+        specs = {spec.name: spec for spec in plan(many, wiring(many))}
+        assert " ".join(specs["exchange"].command).endswith(f"--markets 65 --symbols {' '.join(markets)}")
+        for venue, symbols in markets.items():
+            assert specs[f"ingest-{venue}"].env["CSX_INGEST_SYMBOLS"] == ",".join(symbols)
+
+
 def test_only_the_sandbox_feed_is_open():
     for feed in (Feed.LIVE, Feed.FILES):
         request = Request(feed=feed, markets=MARKETS, files=(Path("/r/day.gz"),))

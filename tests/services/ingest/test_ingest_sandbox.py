@@ -18,6 +18,7 @@ from deploy.local.broker.launch import EmbeddedBroker
 from deploy.local.children import free_port
 from deploy.local.sandbox.__main__ import simulated
 from deploy.local.sandbox.listings import DEFAULT
+from deploy.local.sandbox.listings_many import MANY
 from deploy.local.sandbox.server import Sandbox
 from libs.common.bus.admin import ensure_topics
 from libs.common.bus.codec import decode
@@ -113,7 +114,7 @@ class Street:
     async def first_print(self) -> int:
         """Return the position among the sandbox's prints of the first trade that was published."""
         first = min(int(one.trade_id) for one in await self.trades())
-        key = "print_id" if self.venue == "binance-usdm" else "last_trade_id"
+        key = "last_trade_id" if self.venue == "okx" else "print_id"
         return next(at for at, row in enumerate(await self.rows("trades")) if int(row[key]) == first)
 
     async def missing_size(self) -> float:
@@ -133,7 +134,8 @@ async def street(tmp_path) -> AsyncIterator[Street]:
     broker, port = EmbeddedBroker(), free_port()
     bootstrap = broker.start(tmp_path, port)
     await ensure_topics(bootstrap, TOPICS)
-    sandbox = simulated(list(DEFAULT), seed=7, rate=3.0)
+    spot = [row for row in MANY if (row.venue, row.symbol) == ("binance-spot", "ETH-USDT")]
+    sandbox = simulated([*DEFAULT, *spot], seed=7, rate=3.0)
     await sandbox.start("127.0.0.1", 0)
     street = Street(bootstrap, sandbox, tmp_path)
     street.stop_broker = broker.stop
@@ -148,7 +150,7 @@ async def street(tmp_path) -> AsyncIterator[Street]:
         broker.stop()
 
 
-VENUES = [("binance-usdm", "BTC-USDT-PERP"), ("okx", "BTC-USDT")]
+VENUES = [("binance-usdm", "BTC-USDT-PERP"), ("okx", "BTC-USDT"), ("binance-spot", "ETH-USDT")]
 
 
 @pytest.mark.slow
