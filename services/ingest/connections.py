@@ -34,6 +34,7 @@ class Connections:
         self._make = make
         self._process: Process | None = None
         self._running: dict[Line, asyncio.Task[None]] = {}
+        self._ending: list[Line] = []
         self.lines = self._made(self._replanned((), instruments, ()).more)
 
     @property
@@ -63,13 +64,13 @@ class Connections:
         """Hear `instruments`, by canonical symbol, and nothing else; `heard` is told the plans before they are made.
 
         A connection whose symbols stay, and are not `renewed`, is not touched; another one is replaced beside the one
-        that is open. Returns once nothing else is heard any more.
+        that is open: `settled` returns once that is done.
         """
         made = self._replanned(self.plans, instruments, renewed)
         changes = [(line, plan) for line, plan in zip(self.lines, made.plans, strict=True) if plan is not line.plan]
         opened = self._made(made.more)
-        ended = [line for line, plan in changes if plan is None]
-        self.lines = [*(line for line in self.lines if line not in ended), *opened]
+        self._ending += [line for line, plan in changes if plan is None]
+        self.lines = [*(line for line in self.lines if line not in self._ending), *opened]
         heard([plan for plan in (*made.plans, *made.more) if plan is not None])
         for line in opened:
             self._run(line)
@@ -78,9 +79,14 @@ class Connections:
             if plan is not None:
                 line.change(plan)
                 await asyncio.sleep(DIAL_SPACING_S)
-        await asyncio.gather(*(line.stop() for line in ended), *(line.settled() for line in self.lines))
+
+    async def settled(self) -> None:
+        """End the lines that have nothing to hear, and return once nothing is heard that no plan holds any more."""
+        ended, lines = list(self._ending), list(self.lines)
+        await asyncio.gather(*(line.stop() for line in ended), *(line.settled() for line in lines))
         for line in ended:
             self._running.pop(line, None)
+        self._ending = [line for line in self._ending if line not in ended]
 
     def _replanned(
         self, plans: Sequence[Plan], instruments: Mapping[str, Instrument], renewed: Collection[str]

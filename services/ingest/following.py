@@ -101,6 +101,8 @@ class Ingest:
         self._connections = Connections(venue, settings.streams, self._instruments, self._line)
         self.quality.follow(self._connections.plans)
         self._tasks: list[asyncio.Task[None]] = []
+        self._leaving: set[str] = set()
+        self._settling: asyncio.Task[None] | None = None
         metrics.SYMBOLS.labels(venue.name).set(len(self._instruments))
         metrics.HELD.labels(venue.name).set_function(lambda: self.recovery.held)
 
@@ -128,6 +130,8 @@ class Ingest:
         """Close the sockets, offer what was read, have the broker acknowledge all of it."""
         draining, *others = self._tasks
         last_report = self.quality.last()
+        if self._settling is not None:
+            others.append(self._settling)
         others += await self._connections.stop()
         await self.recovery.stop()
         for task in others:
@@ -180,23 +184,41 @@ class Ingest:
     async def follow(self, wanted: Mapping[str, Instrument]) -> None:
         """Listen to `wanted`, by canonical symbol, and to nothing else; what stays is heard without a break.
 
-        Returns once no connection hears what is not wanted any more, and everything about that is forgotten.
+        What is not wanted any more is heard until its connection is replaced, and then forgotten: see `settled`.
         """
         before = dict(self._instruments)
         gone = [symbol for symbol in before if symbol not in wanted]
         fresh = [symbol for symbol in wanted if symbol not in before]
         renewed = [symbol for symbol, one in wanted.items() if symbol in before and not _alike(before[symbol], one)]
         self._take(wanted)
-        for symbol in fresh:
-            self._resume(symbol)
+        for symbol in self._leaving.intersection(fresh):  # it comes back before it was forgotten
+            await self.recovery.interrupted(symbol, "disconnect")
         self.history.follow(fresh)
         for change, symbols in (("followed", fresh), ("left", gone), ("renewed", renewed)):
             metrics.FOLLOWING.labels(self._venue.name, change).inc(len(symbols))
             if symbols:
                 log.info("following changes", extra={"venue": self._venue.name, "change": change, "symbols": symbols})
         await self._connections.follow(self._instruments, renewed, heard=self.quality.follow)
-        for symbol in gone:
-            await self._forget(symbol)
+        self._leaving.update(gone)
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle(), name="settling")
+            self._settling.add_done_callback(_said)
+
+    async def settled(self) -> None:
+        """Return once no connection hears what is not wanted any more, and everything about that is forgotten."""
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
+
+    async def _settle(self) -> None:
+        unsettled = True
+        while unsettled:
+            leaving = set(self._leaving)
+            await self._connections.settled()
+            for symbol in leaving:
+                self._leaving.discard(symbol)
+                if symbol not in self._instruments:  # else it came back meanwhile
+                    await self._forget(symbol)
+            unsettled = bool(self._leaving)
 
     def _take(self, wanted: Mapping[str, Instrument]) -> None:
         """Have the shared catalogues hold `wanted`, in its order."""
@@ -204,8 +226,9 @@ class Ingest:
         self._instruments.update(wanted)
         self._by_native.clear()
         self._by_native.update({one.native: one for one in wanted.values()})
-        for one in wanted.values():
-            self.recovery.follow(one)
+        for symbol, one in wanted.items():
+            if self.recovery.follow(one):
+                self._resume(symbol)
         metrics.SYMBOLS.labels(self._venue.name).set(len(wanted))
 
     async def _forget(self, symbol: str) -> None:
@@ -259,6 +282,11 @@ class Ingest:
             habits=None if self._settings.origin is Origin.RECORDED else self._habits,  # a recording ends in silence
             halted=self._halted,
         )
+
+
+def _said(settling: asyncio.Task[None]) -> None:
+    if not settling.cancelled() and (fault := settling.exception()):
+        log.error("who is not followed any more could not be forgotten", exc_info=fault)
 
 
 def _alike(before: Instrument, now: Instrument) -> bool:

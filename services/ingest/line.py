@@ -125,8 +125,12 @@ class Line:
         task = self._live[old]
         new = self._start(active=False)
         overlap_s = self._rotation.overlap_s + self._rotation.overlap_symbol_s * len(new.plan.symbols)
-        await self._first_of(self._live[new], new.proven.wait(), task, within_s=overlap_s)
+        await self._first_of(self._live[new], new.proven.wait(), task, self._changed.wait(), within_s=overlap_s)
         if self._stopping.is_set():
+            return old
+        if self._changed.is_set() and not task.done():
+            new.end("superseded")
+            await self._forget(new)
             return old
         if self._live[new].done() or new.opened_at is None:
             log.warning(

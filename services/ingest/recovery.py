@@ -95,13 +95,15 @@ class Recovery:
         for instrument in instruments.values():
             self.follow(instrument)
 
-    def follow(self, instrument: Instrument) -> None:
-        """Take trades of `instrument` from now on; one that is known keeps its tape, and may read differently."""
-        if market := self._markets.get(instrument.symbol):
-            market.instrument = instrument
+    def follow(self, instrument: Instrument) -> bool:
+        """Take trades of `instrument` from now on; return whether it is new: a known one keeps its tape."""
+        known = self._markets.get(instrument.symbol)
+        if known:
+            known.instrument = instrument
         else:
             self._ranks.setdefault(instrument.symbol, len(self._ranks))
             self._markets[instrument.symbol] = _Market(instrument, _tape(self._venue, self._limits.held))
+        return known is None
 
     async def forget(self, symbol: str) -> None:
         """Take no more trades of `symbol`: what was held of it is published, what is missing stays so."""

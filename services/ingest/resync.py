@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final
 
+from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s
 from services.ingest import metrics
 from services.ingest.pace import Pace
@@ -20,6 +21,8 @@ STORM: Final = "resync_storm"
 """Too many fresh books of one symbol: the connection itself must be what is wrong."""
 
 _WINDOW_S: Final = 600.0
+_LONGEST_WAIT_S: Final = 30.0
+"""Between two snapshots that the venue refuses."""
 
 
 class Resync:
@@ -100,19 +103,21 @@ class Resync:
         return symbol in self._under_way
 
     async def _fetch(self, item: SnapshotWanted, wait_s: float) -> None:
-        await asyncio.sleep(wait_s)
+        """Ask until it comes: one that the venue refuses, as it was just delisted, costs nobody else anything."""
         symbol = item.symbol
-        try:
-            request = self._venue.snapshot_request(self._instruments[symbol])
-            body = await self._rest.fetch(request, Urgency.BOOK, self._ranks[symbol])
-        except RestError as e:
-            log.warning(
-                "no snapshot of a book: it is asked for again, the book is not published until then",
-                extra={"feed": self._name, "symbol": symbol, "reason": str(e)},
-            )
-            self._under_way.discard(symbol)
-            self.want(SnapshotWanted(symbol=symbol, cause="rest failed"))
-            return
+        request = self._venue.snapshot_request(self._instruments[symbol])
+        backoff = Backoff(initial_s=self._timers.snapshot_spacing_s, cap_s=_LONGEST_WAIT_S)
+        while True:
+            await asyncio.sleep(wait_s)
+            try:
+                body = await self._rest.fetch(request, Urgency.BOOK, self._ranks[symbol])
+                break
+            except RestError as e:
+                wait_s = self._timers.snapshot_spacing_s + backoff.next_s()
+                log.warning(
+                    "no snapshot of a book: it is asked for again, the book is not published until then",
+                    extra={"feed": self._name, "symbol": symbol, "reason": str(e), "wait_s": round(wait_s, 3)},
+                )
         self._under_way.discard(symbol)
         await self._answer(symbol, body)
 

@@ -132,6 +132,7 @@ class World:
         """What `refreshing` does, once."""
         await self.registry.refresh()
         await self.ingest.follow(await self.universe.choose(self.registry.catalogue))
+        await self.ingest.settled()
         await self.registry.publish(self.ingest.followed, self.universe.turnover)
 
 
