@@ -11,6 +11,7 @@ from msgspec import Struct
 from libs.common.events.symbols import Kind, SymbolError, parse
 from libs.common.runtime.errors import InputError
 from services.ingest.venues import VENUES
+from services.ingest.wishes import top_of
 
 SANDBOXED: Final = ("binance-usdm", "okx", "bybit", "binance-spot")
 """Venues that the sandbox speaks; the first two when nobody says which."""
@@ -24,6 +25,8 @@ DEFAULT_SYMBOLS: Final[dict[str, tuple[str, ...]]] = {
     "bybit": ("BTC-USDT-PERP", "ETH-USDT-PERP", "BTC-USDT"),
     "binance-spot": ("BTC-USDT", "ETH-USDT", "SOL-USDT"),
     "binance-coinm": ("BTC-USD-PERP",),
+    "hyperliquid": ("BTC-USDC-PERP", "ETH-USDC-PERP"),
+    "kraken": ("BTC-USD", "ETH-USD"),
 }
 """What is watched when nobody says what; of a venue that is not here it must be said."""
 
@@ -31,10 +34,10 @@ _KINDS: Final = {
     "binance-usdm": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
     "binance-coinm": frozenset({Kind.PERPETUAL, Kind.FUTURE}),
     "binance-spot": frozenset({Kind.SPOT}),
+    "hyperliquid": frozenset({Kind.PERPETUAL}),
+    "kraken": frozenset({Kind.SPOT}),
 }
 """Venues that have some kinds only."""
-_TOP: Final = re.compile(r"top:[1-9]\d{0,3}")
-"""The busiest so many, chosen by each venue's ingest."""
 _UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
 _ADDRESS: Final = re.compile(r"[^\s,:/]+:\d{1,5}(?:,[^\s,:/]+:\d{1,5})*")
@@ -173,16 +176,14 @@ def _markets(feed: Feed, files: Sequence[Path], venue: str | None, symbols: str 
 def _traded(venue: str, symbols: tuple[str, ...]) -> tuple[str, ...]:
     """Keep what `venue` can have: Binance's futures have no spot, and its spot nothing else."""
     kinds = _KINDS.get(venue, frozenset(Kind))
-    return tuple(symbol for symbol in symbols if _TOP.fullmatch(symbol) or parse(symbol).kind in kinds)
+    return tuple(word for word in symbols if (top_of(word) or parse(word)).kind in {None, *kinds})
 
 
 def _symbols(text: str | None) -> tuple[str, ...]:
     words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
     for word in words:
-        if _TOP.fullmatch(word):
-            continue
         try:
-            parse(word)
+            top_of(word) or parse(word)
         except SymbolError as e:
             raise InputError(f"--symbols: {e}") from e
     return words

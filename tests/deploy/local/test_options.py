@@ -121,6 +121,7 @@ def test_the_busiest_are_chosen_where_there_is_such_a_kind():
         ("binance-spot, okx", "BTC-USDT-PERP", {"okx": ("BTC-USDT-PERP",)}),
         (None, "top:65", {"binance-usdm": ("top:65",), "okx": ("top:65",)}),
         ("bybit", "top:10,BTC-USD-PERP", {"bybit": ("top:10", "BTC-USD-PERP")}),
+        ("bybit,binance-spot", "top:10:USDT-PERP", {"bybit": ("top:10:USDT-PERP",)}),
     ],
 )
 def test_several_venues_and_the_busiest_of_them(venue, symbols, markets):
@@ -133,7 +134,7 @@ def test_a_feed_knows_its_own_venues(tmp_path):
         asked(venue="binance-coinm")
     with pytest.raises(InputError, match="--symbols: say what to watch on coinapi"):
         asked(feeds=["live"], venue="coinapi")
-    for word in ("top:0", "top:x", "top:"):
+    for word in ("top:0", "top:x", "top:", "top:5:perp"):
         with pytest.raises(InputError, match="--symbols"):
             asked(symbols=word)
     (tmp_path / "day.gz").touch()
