@@ -3,6 +3,8 @@
 This file is the whole wiring. What a venue means is in `venues`, which does no I/O.
 """
 
+import functools
+
 import httpx
 
 from libs.common.bus.admin import ensure_topics
@@ -14,7 +16,7 @@ from services.ingest import polling
 from services.ingest.following import Ingest
 from services.ingest.leftovers import leftovers
 from services.ingest.positions import last_published
-from services.ingest.refreshing import refreshing, said
+from services.ingest.refreshing import ended, refreshing, said
 from services.ingest.registry import Registry
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
@@ -52,4 +54,5 @@ async def main(process: Process, settings: Settings) -> None:
     left = await leftovers(settings.spill_dir, settings.spill_mib, venue.name)
     ingest = Ingest(settings, venue, instruments, sink=bus.publisher, rest=rest, marks=marks, left=left)
     ingest.start(process)
-    process.spawn(refreshing(registry, universe, ingest, settings.instruments_every_s), name="instruments")
+    looking = process.spawn(refreshing(registry, universe, ingest, settings.instruments_every_s), name="instruments")
+    process.on_stop(functools.partial(ended, looking))

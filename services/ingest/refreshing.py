@@ -51,6 +51,12 @@ async def refreshing(registry: Registry, universe: Universe, follower: Follower,
             taken = False
 
 
+async def ended(looking: asyncio.Task[None]) -> None:
+    """Look no more: what it asks is about to be closed."""
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
 async def said(reader: Reader, venue: str) -> list[Listing]:
     """Return what the topic says of `venue`, the newest of each symbol.
 
