@@ -28,6 +28,8 @@ from services.ingest.venues.wire import FRAME_LIMIT, UNREADABLE, UnknownInstrume
 
 DEPTHS: Final = (10, 25, 100, 500, 1000)
 """What the venue offers, a side."""
+UNLISTED: Final = "Currency pair not supported"
+"""The refusal that no other connection would change."""
 _SILENT: Final = frozenset({"heartbeat", "status"})
 _IGNORED: Final = frozenset({"ticker", "ohlc", "instrument", "level3"})
 
@@ -88,7 +90,8 @@ class KrakenSession(Session):
         if fault or message.success is False:
             detail = f"{message.method} {message.symbol or message.result.symbol}: {fault}"
             refused = rejected("error_frame", detail[:200], frame)
-            lost = message.method == "subscribe" and (message.request or 0) > FIRST_FRESH
+            fresh = message.method == "subscribe" and (message.request or 0) > FIRST_FRESH
+            lost = fresh and not fault.startswith(UNLISTED)
             return [refused, Reconnect(cause="refused")] if lost else [refused]
         if message.method == "subscribe":
             return [self._acknowledged(message.result)]

@@ -210,6 +210,8 @@ def test_a_fresh_book_that_is_refused_comes_with_a_new_connection_only() -> None
     assert [type(item) for item in say(session, method="unsubscribe", **refused)] == [Rejected]
     bad, end = say(session, method="subscribe", **refused)
     assert (bad.reason, end) == ("error_frame", Reconnect(cause="refused"))
+    gone = refused | {"error": "Currency pair not supported BTC/USD"}  # delisted: its neighbours stay
+    assert [type(item) for item in say(session, method="subscribe", **gone)] == [Rejected]
 
 
 def test_a_book_by_rest_is_not_wanted() -> None:
