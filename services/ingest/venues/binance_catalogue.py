@@ -41,7 +41,7 @@ STATUS: Final = {
     "CLOSE": ListingStatus.DELISTED,
     "DELIVERED": ListingStatus.DELISTED,
 }
-"""Its word, or COIN-M's, to ours; one that is not here counts as halted: it is not followed, and not given up."""
+"""Its word, or COIN-M's, to ours; one that is not here counts as halted, which is not given up."""
 
 
 class _Filter(Struct):

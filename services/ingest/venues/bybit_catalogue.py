@@ -19,7 +19,7 @@ STATUS: Final = {
     "Delivering": ListingStatus.CLOSING,
     "Closed": ListingStatus.DELISTED,
 }
-"""Its word to ours; one that is not here counts as halted: it is not followed, and not given up."""
+"""Its word to ours; one that is not here counts as halted, which is not given up."""
 
 
 class _Price(Struct):

@@ -21,7 +21,7 @@ STATUS: Final = {
     "settling": ListingStatus.CLOSING,
     "expired": ListingStatus.DELISTED,
 }
-"""Its word to ours; one that is not here, such as `test`, counts as halted: it is not followed, and not given up."""
+"""Its word to ours; one that is not here, such as `test`, counts as halted, which is not given up."""
 
 
 class Listing(Struct):
