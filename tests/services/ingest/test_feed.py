@@ -256,6 +256,16 @@ async def test_book_that_rest_refuses_is_asked_for_again(rig_of, server, tiny) -
     assert rig.asked.count("book?BTC-USDT") == 3
 
 
+async def test_a_book_that_rest_goes_on_refusing_costs_no_connection(rig_of, server, tiny) -> None:
+    rig = rig_of(resyncs=3)
+    rig.refusals = 8
+    await tiny.until(lambda: server.open)
+    await server.send({"t": "lose"})
+    await tiny.until(lambda: rig.broker.of(BookSnapshot))
+    assert rig.asked.count("book?BTC-USDT") == 9
+    assert len(server.connections) == 1
+
+
 async def test_trades_that_a_session_misses_are_fetched(rig_of, server, tiny) -> None:
     rig = rig_of(trade_ids=TradeIds.RISING)
     rig.newest = 9

@@ -75,6 +75,8 @@ class World:
         self.rest = rest_of(self._answer)
         self.registry = Registry(self.venue, self.rest, self.broker)
         self.process: Process | None = None
+        self.mute: set[str] = set()
+        """Symbols whose books are not told to new connections."""
         server.on_open = self._greet
 
     def _answer(self, path: str) -> object:
@@ -88,7 +90,7 @@ class World:
         return list(range(int(after) + 1, min(int(after) + 50, self.newest.get(symbol, 0)) + 1))
 
     async def _greet(self, connection: ServerConnection) -> None:
-        for symbol in self.heard_by(connection):
+        for symbol in set(self.heard_by(connection)) - self.mute:
             await connection.send(msgspec.json.encode({"t": "snap", "s": symbol, "seq": 1, "b": [[10, 1]]}).decode())
 
     def heard_by(self, connection: ServerConnection) -> list[str]:
@@ -128,11 +130,12 @@ class World:
         await self.registry.publish(self.ingest.followed, self.universe.turnover)
         await self.tiny.until(lambda: self.heard == sorted(wanted))
 
-    async def refresh(self) -> None:
+    async def refresh(self, *, settled: bool = True) -> None:
         """What `refreshing` does, once."""
         await self.registry.refresh()
         await self.ingest.follow(await self.universe.choose(self.registry.catalogue))
-        await self.ingest.settled()
+        if settled:
+            await self.ingest.settled()
         await self.registry.publish(self.ingest.followed, self.universe.turnover)
 
 
@@ -281,6 +284,26 @@ async def test_marks_of_an_earlier_run_count_for_who_is_followed_later(world: Wo
     await world.tiny.until(lambda: B in world.heard)
     await world.trade(B)
     await world.tiny.until(lambda: world.ids(B) == [2, 3, 4])
+
+
+async def test_the_next_change_does_not_wait_for_a_book_that_never_comes(world: World, settings: Settings) -> None:
+    world.rows = {A: {}, B: {}, C: {}}
+    await world.start(settings, [A, B, C])
+    await world.trade(A, B)
+    world.mute = {A}
+    del world.rows[B]
+    await world.refresh(settled=False)  # the connection for A alone opens, and is never proven
+    await world.tiny.until(lambda: world.heard.count(A) == 2)
+    assert B in world.ingest.recovery._markets  # the old connection still hears it
+    await world.trade(A, B)
+    world.rows[B] = {}
+    world.mute = set()
+    await world.refresh()  # it is back before it was forgotten
+    await world.trade(A, B)
+    await world.tiny.until(lambda: world.ids(A) == world.ids(B) == [1, 2, 3])
+    assert world.heard == [A, B, C]
+    assert world.gaps(A) == []
+    await world.tiny.until(lambda: [gap.recovered for gap in world.gaps(B)] == [False, True])
 
 
 async def test_a_venue_that_lists_nothing_or_lies_stops_no_feed(world: World, settings: Settings) -> None:
