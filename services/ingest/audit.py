@@ -90,7 +90,7 @@ class Audit:
             if instrument is None:
                 del self._waiting[symbol, timeframe]
             elif bars:
-                await self._compare(instrument, timeframe, bars, places[symbol])
+                await self._compare(instrument, timeframe, bars, places.get(symbol, LAST_RANK))
 
     def _take(self, candle: Candle) -> None:
         ours = candle.venue == self._venue.name and candle.source is Source.TRADES
