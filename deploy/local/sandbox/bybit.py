@@ -96,12 +96,6 @@ class Bybit(Exchange):
         """Answer a REST call."""
         return self._rest.answer(request, now_ns() // 1_000_000)
 
-    def drop(self, market: Shown) -> None:
-        """Take a market off the list."""
-        super().drop(market)
-        for depth in self._depths.pop(market.listing.native, {}).values():
-            depth.end()
-
     def tell(self, happening: Happening, ms: int) -> None:
         """Tell the listeners what a slice brought to one market."""
         market = happening.market

@@ -31,8 +31,8 @@ CASES = [
 
 
 @pytest.fixture
-async def sandbox() -> AsyncIterator[Sandbox]:
-    server = simulated(listings([], MARKETS["65"]), seed=5, rate=2.0)
+async def sandbox(name: str) -> AsyncIterator[Sandbox]:
+    server = simulated(listings([name], MARKETS["65"]), seed=5, rate=2.0)
     await server.start("127.0.0.1", 0)
     yield server
     await server.stop()
