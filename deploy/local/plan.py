@@ -40,6 +40,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
     bootstrap: str
     postgres_dsn: str
     redis_url: str
+    spill_dir: str
+    """Where ingest keeps what the broker does not take; it outlives the run."""
     ports: dict[str, int]
     """By name of the process; `<name>.health` for the side port of a service."""
     telegram_token: str
@@ -128,6 +130,7 @@ def _ingest(venue: str, request: Request, wiring: Wiring) -> dict[str, str]:
         "CSX_INGEST_VENUE": venue,
         "CSX_INGEST_SYMBOLS": ",".join(request.markets[venue]),
         "CSX_INGEST_ORIGIN": request.feed.origin,
+        "CSX_INGEST_SPILL_DIR": wiring.spill_dir,
     }
     if request.feed is not Feed.LIVE:
         port = wiring.ports["exchange"]

@@ -203,6 +203,7 @@ def wire(request: Request, data_dir: Path) -> Wiring:
         bootstrap=request.broker if external else f"{HOST}:{ports['broker']}",
         postgres_dsn=postgres.dsn(data_dir, ports["postgres"]),
         redis_url=valkey.url(data_dir, ports["valkey"]),
+        spill_dir=str(data_dir / "spill"),
         ports=ports,
         telegram_token=os.environ["CSX_ALERTS_TELEGRAM_TOKEN"] if own else f"1000001:{secrets.token_hex(18)}",
         telegram_url=os.environ.get("CSX_ALERTS_TELEGRAM_URL", _TELEGRAM)

@@ -64,7 +64,9 @@ def test_our_containers_run_as_nobody_in_particular(name):
     assert body["user"] == "10001:10001"
     assert body["tmpfs"] == ["/tmp:size=64m,mode=1777"]
     assert body["depends_on"] == {store: {"condition": "service_healthy"} for store in ("kafka", "postgres", "valkey")}
-    assert "volumes" not in body
+    spill = "/var/lib/cryptosatx/spill"
+    assert body.get("volumes", []) == ([f"spill:{spill}"] if name.startswith("ingest-") else [])
+    assert body["environment"].get("CSX_INGEST_SPILL_DIR") == (spill if name.startswith("ingest-") else None)
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -155,7 +155,7 @@ class Gap(_Market, frozen=True, kw_only=True, tag="gap"):
     to_ns: int
     """First event known to be there after it; equals `from_ns` while open."""
     cause: str
-    """One word: `sequence`, `disconnect`, `shed`, `restart`, `timeout`, `backfill`, `audit`."""
+    """One word: `sequence`, `disconnect`, `shed`, `restart`, `timeout`, `backfill`, `audit`, `damage`."""
     first_missing: str | None = None
     """Venue's id of the first missing item, where ids tell."""
     last_missing: str | None = None

@@ -22,6 +22,7 @@ def wiring(request: Request, *, key: str | None = None) -> Wiring:
         bootstrap="127.0.0.1:19092",
         postgres_dsn="postgresql://csx:p@127.0.0.1:5/csx",
         redis_url="redis://:v@127.0.0.1:6/0",
+        spill_dir="/data/spill",
         ports={name: 20000 + number for number, name in enumerate(every)},
         telegram_token="1:abc",
         telegram_url="http://127.0.0.1:7",
@@ -36,6 +37,7 @@ def test_the_sandbox_feed_starts_everything_and_asks_for_no_key():
     assert list(specs) == ["telegram", "exchange", "ingest-binance-usdm", "ingest-okx", "signals", "alerts", "gateway"]
     assert specs["ingest-okx"].env["CSX_INGEST_SYMBOLS"] == "BTC-USDT,BTC-USDT-PERP"
     assert specs["ingest-okx"].env["CSX_INGEST_ORIGIN"] == "simulated"
+    assert specs["ingest-okx"].env["CSX_INGEST_SPILL_DIR"] == "/data/spill"
     assert specs["ingest-okx"].env["CSX_INGEST_WS_URL"].endswith("/okx")
     assert "CSX_INGEST_TRADE_CHANNEL" not in specs["ingest-binance-usdm"].env
     assert specs["gateway"].env["CSX_GATEWAY_ANONYMOUS"] == "true"
