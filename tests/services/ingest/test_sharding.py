@@ -17,6 +17,7 @@ NATIVE = {
     "bybit": lambda base, number: f"{'linear' if number % 2 else 'spot'}:{base}USDT",
     "coinapi": lambda base, _: f"COINBASE_SPOT_{base}_USDT",
     "hyperliquid": lambda base, _: base,
+    "kraken": lambda base, _: f"{base}/USDT",
     "okx": lambda base, number: f"{base}-USDT-SWAP" if number % 2 else f"{base}-USDT",
 }
 
@@ -28,7 +29,7 @@ def _market(venue: str) -> list[Instrument]:
     found = []
     for number in range(120):
         base = f"C{number}"
-        is_spot = venue == "coinapi" or (venue not in CONTRACTS and number % 2 == 0)
+        is_spot = venue in {"coinapi", "kraken"} or (venue not in CONTRACTS and number % 2 == 0)
         kind = spot(base, "USDT") if is_spot else perpetual(base, "USDT")
         found.append(Instrument(symbol=str(kind), native=NATIVE[venue](base, number), kind=kind, tick=0.1, lot=0.1))
     return found
