@@ -112,7 +112,12 @@ def _of(venue: Followed) -> list[Finding]:
         ),
         Finding(f"{venue.venue}: rise of p99", _under(P99_RISE_MS), f"{late:+.0f} ms", late < P99_RISE_MS),
         Finding(f"{venue.venue}: newest event, worst", _under(NEWEST_MS), f"{newest:.0f} ms", newest < NEWEST_MS),
-        Finding(f"{venue.venue}: events shed or conflated", f"0 of {published:.0f}", f"{given_up:.0f}", not given_up),
+        Finding(
+            f"{venue.venue}: events shed or conflated",
+            "0",
+            f"{given_up:.0f} of {published:,.0f} published",
+            not given_up,
+        ),
     ]
 
 
