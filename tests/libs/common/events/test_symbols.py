@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from libs.common.events import symbols
 from libs.common.events.symbols import Kind, Symbol, SymbolError
 
-_ASSETS = st.text(st.characters(exclude_categories=["Z", "C"], exclude_characters="-/:|,"), min_size=1, max_size=12).map(
-    str.upper
-)
+_ASSETS = st.text(
+    st.characters(exclude_categories=["Z", "C"], exclude_characters="-/:|,"), min_size=1, max_size=12
+).map(str.upper)
 _ASSETS = _ASSETS.filter(lambda text: text == text.upper() and len(text) <= 32 and not text.isspace())
 
 
