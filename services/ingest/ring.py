@@ -59,6 +59,7 @@ class Ring:
         self._clock = clock
         self._lanes = [Lane(folder, name, max(1024, limit_bytes // _SHARE)) for name in LANES]
         self._number = 0
+        self._used = 0  # bytes on disk, while an append looks for room
         self._synced_at = float("-inf")
         self._lock = threading.Lock()
         self._claim: int | None = None
@@ -149,6 +150,7 @@ class Ring:
         """
         with self._lock:
             appended = Appended()
+            self._used = self.size
             plans: list[list[tuple[int, MarketEvent, bytes]]] = [[] for _ in LANES]
             number, planned, shut = self._number, 0, set(self.shut)
             for event in events:
@@ -170,10 +172,11 @@ class Ring:
 
     def _room(self, worth: int, wanted: int) -> bool:
         limit = self._limit if worth == len(LANES) - 1 else self._limit - self._limit // _SHARE
-        while self.size + wanted > limit:
+        while self._used + wanted > limit:
             for lane in self._lanes[: min(worth, 2)]:
                 if (spans := lane.drop(self.pinned)) is not None:
                     self.dropped.extend(spans)
+                    self._used = self.size
                     break
             else:
                 return False
