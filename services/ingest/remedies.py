@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
@@ -11,8 +11,13 @@ from services.ingest.silence import Outcome, Silence, Stall
 
 log = logging.getLogger(__name__)
 
-GAVE_NOTHING = "first_data"
+GAVE_NOTHING: Final = "first_data"
 """The cause of a connection's end on which nothing ever came."""
+_NEXT: Final = {
+    Outcome.RESUBSCRIBED: "it is subscribed to again",
+    Outcome.RECYCLED: "its connection is made anew, the next one before this one is closed",
+    Outcome.FLAGGED: "it is waited for, what can be done was done or is not due; look whether its market is halted",
+}
 
 
 class Remedies:
@@ -65,7 +70,8 @@ class Remedies:
     def _act(self, stall: Stall, *, active: bool) -> None:
         metrics.STALLS.labels(self._venue, stall.stream, stall.outcome).inc()
         log.warning(
-            "a topic is stalled",
+            "a topic is stalled: %s",
+            _NEXT[stall.outcome],
             extra={
                 "feed": self._name,
                 "symbol": stall.symbol,

@@ -53,7 +53,7 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     rotate_every_s: float = Field(23 * 3600.0, gt=0)
     """A connection is replaced at that age."""
     first_data_s: float = Field(60.0, gt=0)
-    """Trades or a book of a symbol that have not come by then are asked for again, then their connection is made anew, once."""
+    """Trades or a book that have not come by then are asked for again, then their connection is made anew, once."""
     backfill_age_s: float = Field(3600.0, ge=0)
     """Trades older than that are not fetched: their hole stays."""
     instruments_every_s: float = Field(300.0, ge=1)

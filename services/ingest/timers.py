@@ -10,7 +10,7 @@ class Timers(Struct, frozen=True, kw_only=True):
     close_s: float = 1.0
     send_s: float = 5.0
     first_data_s: float = 60.0
-    """Trades or a book of a symbol that have not come by then are asked for again, then their connection is made anew, once."""
+    """Trades or a book that have not come by then are asked for again, then their connection is made anew, once."""
     subscribe_spacing_s: float = 0.25
     """Between two frames to the venue: 5 a second are allowed by the strictest."""
     resubscribe_spacing_s: float = 2.0
