@@ -9,6 +9,7 @@ from libs.common.events import Origin
 from libs.common.runtime.clock import now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.candle_tail import audit_of
 from services.ingest.connections import Connections
@@ -23,7 +24,7 @@ from services.ingest.line import Line, Rotation
 from services.ingest.open_interest import OpenInterestPoller
 from services.ingest.publisher import Draining, Mark, Sink
 from services.ingest.quality_watch import QualityWatch
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
@@ -198,8 +199,10 @@ class Ingest:
             metrics.FOLLOWING.labels(self._venue.name, change).inc(len(symbols))
             if symbols:
                 log.info("following changes", extra={"venue": self._venue.name, "change": change, "symbols": symbols})
-        await self._connections.follow(self._instruments, renewed, heard=self.quality.follow)
-        self._leaving.update(gone)
+        try:
+            await self._connections.follow(self._instruments, renewed, heard=self.quality.follow)
+        finally:
+            self._leaving.update(gone)  # not sooner: it is forgotten once no line that was changed hears it
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle(), name="settling")
             self._settling.add_done_callback(_said)
