@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -10,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from msgspec import Struct, field
 
 from libs.common.bus.topics import BOOKS, TRADES
+from libs.common.runtime.clock import now_ns
 
 _POLL_MS = 100
 _FETCH_BYTES = 4 << 20
@@ -50,7 +50,7 @@ class Arrivals(Struct):
         head = _decode(value)
         if head.type == "book_snapshot":
             return
-        self.lags_ms.setdefault(head.venue, []).append(published_ms - head.event_ns / 1e6)
+        self.lags_ms.setdefault(head.venue, []).append((published_ms * 1_000_000 - head.event_ns) / 1e6)
         self.symbols.setdefault(head.venue, set()).add(head.symbol)
         self.newest_ns[head.venue] = max(self.newest_ns.get(head.venue, 0), head.event_ns)
 
@@ -62,7 +62,7 @@ class Arrivals(Struct):
             events=len(lags),
             median_ms=quantile(lags, 0.5),
             p99_ms=quantile(lags, 0.99),
-            newest_ms=time.time() * 1e3 - self.newest_ns[venue] / 1e6 if venue in self.newest_ns else math.nan,
+            newest_ms=(now_ns() - self.newest_ns[venue]) / 1e6 if venue in self.newest_ns else math.nan,
             symbols=frozenset(self.symbols.pop(venue, ())),
         )
 

@@ -94,7 +94,7 @@ def test_lateness_is_publish_time_minus_event_time():
     whole = {"type": "book_snapshot", "venue": "okx", "symbol": "B", "event_ns": 1}
     arrivals.take(msgspec.json.encode(whole), now_ms)
     seen = arrivals.look("okx", 10.0)
-    assert (seen.events, seen.median_ms, seen.p99_ms, seen.symbols) == (100, 50.0, 99.0, {"A"})
+    assert (seen.events, seen.median_ms, seen.p99_ms, seen.symbols) == (100, 50.0, 99.0, frozenset("A"))
     assert 0 <= seen.newest_ms < 5000
     again = arrivals.look("okx", 20.0)
     assert again.events == 0
