@@ -48,7 +48,10 @@ def test_the_sandbox_feed_starts_everything_and_asks_for_no_key():
 def test_the_sandbox_lists_many_markets_only_where_the_few_do_not_suffice():
     few = Request(feed=Feed.SANDBOX, markets=MARKETS)
     assert "--markets" not in plan(few, wiring(few))[1].command
-    others: tuple[dict[str, tuple[str, ...]], ...] = ({"bybit": ("BTC-USDT-PERP",), "okx": ("BTC-USDT",)}, {"okx": ("top:20",)})
+    others: tuple[dict[str, tuple[str, ...]], ...] = (
+        {"bybit": ("BTC-USDT-PERP",), "okx": ("BTC-USDT",)},
+        {"okx": ("top:20",)},
+    )
     for markets in others:
         many = Request(feed=Feed.SANDBOX, markets=markets)
         specs = {spec.name: spec for spec in plan(many, wiring(many))}
