@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 
 from services.ingest.timers import Timers
 from services.ingest.venues.terms import Header
@@ -44,6 +46,11 @@ async def dial(url: str, timers: Timers, headers: Sequence[Header] = ()) -> Asyn
     ) as connection:
         _keep_alive(connection)
         yield connection
+
+
+def too_large(closed: ConnectionClosed) -> bool:
+    """Return whether we ended the connection because of a frame above `MAX_FRAME_BYTES`."""
+    return closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG
 
 
 def _keep_alive(connection: ClientConnection) -> None:

@@ -13,7 +13,7 @@ from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.children import Children
-from services.ingest.dial import MAX_FRAME_BYTES, dial
+from services.ingest.dial import MAX_FRAME_BYTES, dial, too_large
 from services.ingest.habits import Habits
 from services.ingest.intake import Taker
 from services.ingest.remedies import Remedies
@@ -43,7 +43,6 @@ from services.ingest.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
-_OVERSIZE_CODE: Final = 1009
 _CHECKS_EVERY_S: Final = 5.0
 
 
@@ -77,6 +76,7 @@ class Feed:
         self.rotating = asyncio.Event()
         """The venue announced its end, or a topic of it is stalled."""
         self.opened_at: float | None = None
+        self.lost_at: float | None = None  # the connection before it, until its own first datum; monotonic
         self.last_frame_ns = 0
         self._name = name
         self._venue = venue
@@ -243,6 +243,9 @@ class Feed:
             await self._intake.event(event, self._seen)
 
     def _spoke(self, stream: str, event: MarketEvent) -> bool:
+        if self.lost_at is not None:
+            metrics.FIRST_DATA.labels(self._venue.name).observe(monotonic_s() - self.lost_at)
+            self.lost_at = None
         at_s = self._vigil.listened_s
         return self._silence.spoke(stream, event.symbol, at_s, event.event_ns, event.received_ns)
 
@@ -257,8 +260,6 @@ class Feed:
             await self._intake.resumed(symbol)
 
     def _check_proven(self) -> None:
-        if self.proven.is_set():
-            return
         if Stream.BOOKS not in self.plan.streams or self._synced >= set(self.plan.symbols):
             self.proven.set()
 
@@ -293,7 +294,7 @@ class Feed:
             self._checks.update()
 
     def _closing(self, closed: ConnectionClosed) -> str:
-        if closed.sent is not None and closed.sent.code == _OVERSIZE_CODE:
+        if too_large(closed):
             self._intake.park(rejected("oversize", f"a frame above {MAX_FRAME_BYTES} bytes", b""), self._name)
             return "oversize"
         return "closed" if closed.rcvd is not None else "disconnect"

@@ -17,7 +17,7 @@ from services.ingest.venues.terms import Plan
 
 log = logging.getLogger(__name__)
 
-HEALTHY_S: Final = 60.0
+HEALTHY_S: Final = 15.0
 """A connection that lived that long has proven the venue well: the next wait begins small again."""
 
 
@@ -59,6 +59,7 @@ class Line:
         self._stopping = asyncio.Event()
         self._live: dict[Feed, asyncio.Task[str]] = {}
         self._speaker: Feed | None = None
+        self._lost_at: float | None = None
         self._changed = asyncio.Event()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -159,6 +160,7 @@ class Line:
         metrics.DISCONNECTS.labels(self._venue, cause).inc()
         if self._stopping.is_set():
             return
+        self._lost_at = feed.lost_at or monotonic_s()
         await self._interrupted(feed, cause)
         if feed.opened_at is not None and monotonic_s() - feed.opened_at >= HEALTHY_S:
             self._backoff.reset()
@@ -193,6 +195,8 @@ class Line:
     def _start(self, *, active: bool) -> Feed:
         self._changed.clear()
         feed = self._open_feed(self._plan, active)
+        if active:
+            feed.lost_at, self._lost_at = self._lost_at, None
         self._live[feed] = asyncio.create_task(feed.run(), name=f"feed {self._plan.url}")
         if active:
             self._speaker = feed

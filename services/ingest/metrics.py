@@ -4,7 +4,7 @@ from collections import Counter as Tally
 from typing import Final
 
 from msgspec import structs
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.ingest.buffer import Buffer, Counts
 from services.ingest.venues.terms import Checks
@@ -30,6 +30,18 @@ GAPS: Final = Counter("csx_ingest_gaps_total", "Holes that were noticed", (*_STR
 GAPS_CLOSED: Final = Counter("csx_ingest_gaps_closed_total", "Holes whose end is known", (*_STREAM, "recovered"))
 DUPLICATES: Final = Counter("csx_ingest_duplicates_total", "Events dropped because they were published", _STREAM)
 BACKFILLED: Final = Counter("csx_ingest_backfilled_trades_total", "Trades fetched by REST", _VENUE)
+RECOVERY: Final = Histogram(
+    "csx_ingest_recovery_seconds",
+    "From a hole in the trades to all of it in our hands; waiting for our own publisher is not counted",
+    _VENUE,
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30),
+)
+FIRST_DATA: Final = Histogram(
+    "csx_ingest_first_data_seconds",
+    "From a lost connection to the first datum of the next one",
+    _VENUE,
+    buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30),
+)
 HELD: Final = Gauge("csx_ingest_held_trades", "Live trades that wait for a backfill", _VENUE)
 
 REST_CALLS: Final = Counter("csx_ingest_rest_calls_total", "REST calls, by outcome", (*_VENUE, "outcome"))

@@ -4,56 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from msgspec import Struct
-
 from libs.common.events import SECOND_NS, Origin, Trade
-from libs.common.runtime.clock import now_ns
+from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
+from services.ingest.backfill import Backfill, Limits, Market
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
-from services.ingest.recent import RecentTape
-from services.ingest.rest import Rest, RestError
-from services.ingest.tape import HELD, Position, Tape
-from services.ingest.venues.terms import AnswerError, Instrument, Stream, TradeIds
+from services.ingest.rest import Rest
+from services.ingest.venues.terms import Instrument, Stream
 from services.ingest.venues.venue import Venue
-from services.ingest.waiting import LAST_RANK, Urgency, ranks
+from services.ingest.waiting import LAST_RANK, ranks
 
 log = logging.getLogger(__name__)
-
-
-class Limits(Struct, frozen=True, kw_only=True):
-    """How far a backfill goes."""
-
-    grace_s: float = 0.2
-    """Reordered frames may fill a hole by themselves within this time."""
-    pages: int = 400
-    empty_pages: int = 8
-    """Answers in a row that bring nothing new: the venue's REST side lags behind its sockets, or has lost them."""
-    empty_wait_s: float = 0.5
-    age_s: float = 3600.0
-    """An older hole is not fetched but published as a Gap."""
-    held: int = HELD
-
-
-class _Market:
-    """One symbol: its tape, who may speak for it, and the backfill under way."""
-
-    __slots__ = ("cause", "filling", "fresh", "instrument", "rewinds", "tape", "turn")
-
-    def __init__(self, instrument: Instrument, tape: Tape | RecentTape) -> None:
-        self.instrument = instrument
-        self.tape = tape
-        self.turn = asyncio.Lock()  # a backfill and the live feeds publish one after the other
-        self.filling: asyncio.Task[None] | None = None
-        self.cause = "restart"
-        self.rewinds = 0
-        self.fresh = True  # a connection began: its first trade proves whether something is missing
-
-
-def _tape(venue: Venue, held: int) -> Tape | RecentTape:
-    if venue.trade_ids is TradeIds.UNORDERED:
-        return RecentTape(limit=held, replayed=venue.replays_trades)
-    return Tape(venue.trade_order, consecutive=venue.trade_ids is TradeIds.CONSECUTIVE, limit=held)
 
 
 class Recovery:
@@ -85,13 +47,12 @@ class Recovery:
         """
         self._venue = venue
         self._ranks = ranks(instruments)
-        self._rest = rest
         self._buffer = buffer
         self._gaps = gaps
-        self._origin = origin
         self._limits = limits or Limits()
         self._unfilled = unfilled
-        self._markets: dict[str, _Market] = {}
+        self._pages = Backfill(venue, rest, buffer, origin=origin, limits=self._limits)
+        self._markets: dict[str, Market] = {}
         for instrument in instruments.values():
             self.follow(instrument)
 
@@ -102,7 +63,7 @@ class Recovery:
             known.instrument = instrument
         else:
             self._ranks.setdefault(instrument.symbol, len(self._ranks))
-            self._markets[instrument.symbol] = _Market(instrument, _tape(self._venue, self._limits.held))
+            self._markets[instrument.symbol] = Market(self._venue, instrument, self._limits.held)
         return known is None
 
     async def forget(self, symbol: str) -> None:
@@ -193,17 +154,18 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _joined(self, symbol: str, market: _Market, to_ns: int) -> None:
+    async def _joined(self, symbol: str, market: Market, to_ns: int) -> None:
         market.fresh = False
         market.cause = "sequence"
         await self._gaps.closed(symbol, Stream.TRADES, to_ns=to_ns, now_ns=now_ns(), recovered=True)
 
-    def _fill(self, symbol: str, market: _Market) -> None:
+    def _fill(self, symbol: str, market: Market) -> None:
         if market.filling is None:
+            market.noticed_s = monotonic_s()
             market.filling = asyncio.create_task(self._backfill(symbol, market), name=f"backfill {symbol}")
             market.filling.add_done_callback(lambda task: self._filled(symbol, market, task))
 
-    def _filled(self, symbol: str, market: _Market, task: asyncio.Task[None]) -> None:
+    def _filled(self, symbol: str, market: Market, task: asyncio.Task[None]) -> None:
         market.filling = None
         if task.cancelled():
             return
@@ -216,7 +178,7 @@ class Recovery:
         if market.tape.held:  # a new hole opened while the task ended
             self._fill(symbol, market)
 
-    async def _backfill(self, symbol: str, market: _Market) -> None:
+    async def _backfill(self, symbol: str, market: Market) -> None:
         await asyncio.sleep(self._limits.grace_s)
         until_ns = 0
         while (hole := market.tape.hole) is not None:
@@ -231,14 +193,14 @@ class Recovery:
                 first_missing=first_missing,
                 last_missing=last_missing,
             )
-            if (reason := await self._pages(market)) is not None:
+            if (reason := await self._pages.fill(market, self._ranks.get(symbol, LAST_RANK))) is not None:
                 async with market.turn:
                     await self._give_up(symbol, market, reason)
         async with market.turn:
             if market.tape.hole is None:
                 await self._joined(symbol, market, until_ns)
 
-    async def _give_up(self, symbol: str, market: _Market, reason: str) -> None:
+    async def _give_up(self, symbol: str, market: Market, reason: str) -> None:
         hole = market.tape.hole
         if hole is None:
             return
@@ -260,37 +222,3 @@ class Recovery:
         market.cause = "sequence"
         if self._unfilled:
             self._unfilled(symbol, hole.after.event_ns, hole.until.event_ns)
-
-    async def _pages(self, market: _Market) -> str | None:
-        """Fetch until the hole is filled; return None, or why that is impossible."""
-        empty = 0
-        for _ in range(self._limits.pages):
-            hole = market.tape.hole
-            if hole is None:
-                return None
-            age_s = (hole.until.event_ns - hole.after.event_ns) / SECOND_NS
-            if age_s > self._limits.age_s:
-                return f"it is {age_s:.0f} s long"
-            rewinds = market.rewinds
-            try:
-                page = await self._page(market.instrument, hole.after)
-            except (RestError, AnswerError) as e:
-                return str(e)
-            async with market.turn:
-                if market.rewinds != rewinds:  # the page begins behind what is wanted now
-                    continue
-                before = market.tape.last
-                metrics.BACKFILLED.labels(self._venue.name).inc(len(page))
-                for trade in market.tape.merge(page):
-                    await self._buffer.put(trade)
-            empty = empty + 1 if market.tape.last == before else 0
-            if empty >= self._limits.empty_pages:
-                return f"the venue has nothing after {hole.after.trade_id}"
-            if empty:
-                await asyncio.sleep(self._limits.empty_wait_s)
-        return f"the hole is longer than {self._limits.pages} pages"
-
-    async def _page(self, instrument: Instrument, after: Position) -> list[Trade]:
-        request = self._venue.trades_request_since(instrument, after.trade_id, after.event_ns)
-        body = await self._rest.fetch(request, Urgency.TRADES, self._ranks.get(instrument.symbol, LAST_RANK))
-        return self._venue.trades(instrument, after.trade_id, body, now_ns(), self._origin)

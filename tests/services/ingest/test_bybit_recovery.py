@@ -10,10 +10,11 @@ import pytest
 from libs.common.events import Gap, Origin, Side, Trade
 from libs.common.events.symbols import parse
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.catalogue import PAGES, listed
 from services.ingest.gaps import Gaps
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.venues import Bybit
 from services.ingest.venues.terms import AnswerError, Instrument
 

@@ -17,6 +17,7 @@ from libs.common.events.symbols import spot
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.dial import dial
 from services.ingest.feed import Feed
@@ -24,7 +25,7 @@ from services.ingest.gaps import Gaps
 from services.ingest.intake import Intake
 from services.ingest.line import Line
 from services.ingest.publisher import Draining
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings

@@ -11,6 +11,7 @@ import pytest
 
 from libs.common.events import BookDelta, BookSnapshot, Gap, Liquidation, Origin, PositionSide
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
@@ -18,7 +19,7 @@ from services.ingest.intake import Intake, Once
 from services.ingest.line import Line, Rotation
 from services.ingest.pace import Pace
 from services.ingest.publisher import Draining
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.timers import Timers
 from services.ingest.venues.terms import Heartbeat, Stream, TradeIds

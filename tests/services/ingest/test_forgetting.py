@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from libs.common.events import Gap, Liquidation, Origin, PositionSide, Trade
 from libs.common.events.symbols import parse
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.history import History
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.venues.terms import Instrument
 
 SYMBOLS = ("A-USDT", "B-USDT", "C-USDT")

@@ -12,13 +12,14 @@ from websockets.asyncio.server import ServerConnection, serve
 from libs.common.events import BookSnapshot, FundingRate, Gap, MarkPrice, OpenInterest, Origin, Trade
 from libs.common.events.symbols import perpetual
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
 from services.ingest.intake import Intake
 from services.ingest.line import Line
 from services.ingest.publisher import Draining
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.timers import Timers

@@ -21,6 +21,7 @@ from libs.common.events.symbols import spot
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.entries import Entry
 from services.ingest.feed import Feed
@@ -32,7 +33,7 @@ from services.ingest.order import Order
 from services.ingest.publisher import Draining
 from services.ingest.record import record
 from services.ingest.recorder import Recorder
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings

@@ -10,9 +10,10 @@ import pytest
 
 from libs.common.events import Gap, Origin, Trade
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 
 QUICK = Limits(grace_s=0.01, empty_pages=3, empty_wait_s=0.01, age_s=10)
 

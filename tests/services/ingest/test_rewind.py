@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from libs.common.events import Trade
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.recent import RecentTape
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.tape import Tape
 
 

@@ -9,12 +9,13 @@ import msgspec
 
 from libs.common.events import BookDelta, BookSnapshot, Gap, Liquidation, PositionSide
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
 from services.ingest.ledger import Ledger
 from services.ingest.leftovers import Leftovers, leftovers
 from services.ingest.publisher import Draining, Mark
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.ring import Ring
 from services.ingest.spill import Spill
 

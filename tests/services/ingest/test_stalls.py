@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from libs.common.events import BookSnapshot, Gap, Origin
 from libs.common.runtime.backoff import Backoff
+from services.ingest.backfill import Limits
 from services.ingest.buffer import Buffer
 from services.ingest.feed import Feed
 from services.ingest.gaps import Gaps
@@ -20,7 +21,7 @@ from services.ingest.habits import Habits
 from services.ingest.intake import Intake
 from services.ingest.line import Line, Rotation
 from services.ingest.publisher import Draining
-from services.ingest.recovery import Limits, Recovery
+from services.ingest.recovery import Recovery
 from services.ingest.rejects import Parking
 from services.ingest.rhythm import ENOUGH
 from services.ingest.timers import Timers
