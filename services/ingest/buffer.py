@@ -71,6 +71,8 @@ class Buffer:
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.limit = limit
+        self.fullest = 0
+        """Most events that ever waited in one lane."""
         self.counts: dict[str, Counts] = {name: Counts() for name in dict.fromkeys(CLASS_OF.values())}
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._queue: deque[_Lane] = deque()
@@ -235,6 +237,7 @@ class Buffer:
             raise BufferClosed("the buffer is closed")
         lane.counts.offered += 1
         lane.events.append(event)
+        self.fullest = max(self.fullest, len(lane.events))
         self._enqueue(lane)
 
     def _enqueue(self, lane: _Lane) -> None:

@@ -56,6 +56,7 @@ OFFERED: Final = Counter("csx_ingest_offered_total", "Events offered to the buff
 CONFLATED: Final = Counter("csx_ingest_conflated_total", "Book events that a snapshot stands for", _STREAM)
 SYNTHESIZED: Final = Counter("csx_ingest_conflation_snapshots_total", "Snapshots in place of conflated events", _VENUE)
 WAITED: Final = Counter("csx_ingest_waited_total", "Offers that waited for room", _STREAM)
+FULLEST: Final = Gauge("csx_ingest_buffer_fullest_lane", "Most events of one symbol and class that ever waited", _VENUE)
 PENDING: Final = Gauge("csx_ingest_buffer_events", "Events that wait for the publisher", _VENUE)
 PUBLISHED: Final = Counter("csx_ingest_published_total", "Events that the broker acknowledged", _STREAM)
 PUBLISH_FAILURES: Final = Counter("csx_ingest_publish_failures_total", "Batches that were tried again", _VENUE)
@@ -148,6 +149,7 @@ class BufferMeter:
             SYNTHESIZED.labels(self._venue).inc(now.made - seen.made)
             self._seen[stream] = Counts(now.offered, now.taken, now.conflated, now.made, now.waited)
         PENDING.labels(self._venue).set(self._buffer.pending)
+        FULLEST.labels(self._venue).set(self._buffer.fullest)
 
 
 class ChecksMeter:

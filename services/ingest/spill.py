@@ -25,8 +25,8 @@ from services.ingest.venues.terms import Stream
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 2.0
-"""A batch that is not acknowledged by then means that the broker is away."""
+GRACE_S: Final = 10.0
+"""A batch that is not acknowledged by then means that the broker is away; a slow one makes the sockets wait."""
 
 _LATE: Final = 10_000
 """Gaps that are kept in memory where the disk has no room; what is said of holes must not get lost before the rest."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -77,6 +78,7 @@ class Sandbox(Handler):
         self._control = Control(exchanges, faults, pause, driver.progress, floor)
         self._wires: set[Wire] = set()
         self._of: dict[Socket, Exchange] = {}
+        self._asked: Counter[Exchange] = Counter()
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.script = b""
@@ -148,6 +150,14 @@ class Sandbox(Handler):
             served = ", ".join(f"{prefix}/" for prefix in (*self._exchanges, PREFIX.rstrip("/")))
             return Response(status=404, body=f'{{"msg":"the sandbox serves {served}"}}'.encode())
         exchange.counts["requests"] += 1
+        self._asked[exchange] += 1
+        exchange.counts["rest_peak"] = max(exchange.counts["rest_peak"], self._asked[exchange])
+        try:
+            return await self._answer(exchange, request)
+        finally:
+            self._asked[exchange] -= 1
+
+    async def _answer(self, exchange: Exchange, request: Request) -> Response:
         advice = self._faults.refuse(exchange.name, asyncio.get_running_loop().time())
         if advice is not None:
             exchange.counts["requests_refused"] += 1
