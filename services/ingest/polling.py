@@ -21,9 +21,11 @@ from services.ingest.publisher import Draining, Sink
 from services.ingest.rest import Rest, RestError
 from services.ingest.settings import Settings
 from services.ingest.vendor_settings import VENDORS_ALONE
+from services.ingest.vendor_socket import NO_KEY, REFUSED_S, VendorSocket
 from services.ingest.vendors import VENDORS, Vendor
+from services.ingest.vendors.coinglass_stream import CoinGlassStream
 from services.ingest.vendors.once import Once
-from services.ingest.vendors.vendor import Job, LimitedError
+from services.ingest.vendors.vendor import Job, LimitedError, RefusedError
 from services.ingest.venues.terms import AnswerError
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,9 @@ AGAIN_S: Final = 600.0
 """A request that failed is due again after that time, or its own pace where that is shorter."""
 PAUSE_S: Final = 60.0
 """How long nothing is asked of a vendor that says within an answer that it was asked too often."""
-NO_KEY: Final = "no key"
+COINGLASS_WS: Final = "wss://open-ws.coinglass.com"
+
+_REFUSALS: Final = ("HTTP 401", "HTTP 402", "HTTP 403")
 
 _JITTER: Final = 0.1
 _SPREAD_S: Final = 5.0
@@ -54,9 +58,10 @@ class Poller:
         clock: Callable[[], int] = now_ns,
         pause_s: float = PAUSE_S,
         again_s: float = AGAIN_S,
+        refused_s: float = REFUSED_S,
         spread_s: float = _SPREAD_S,
     ) -> None:
-        """`spread_s`: over how long the first requests are spread."""
+        """`spread_s`: over how long the first requests are spread; `refused_s`: until key or plan are tried again."""
         self._vendor = vendor
         self._rest = rest
         self._buffer = buffer
@@ -64,6 +69,7 @@ class Poller:
         self._clock = clock
         self._pause_s = pause_s
         self._again_s = again_s
+        self._refused_s = refused_s
         self._once = Once()
         self._chance = random.Random()  # noqa: S311  (jitter, not a secret)
         self._jobs = vendor.jobs(symbols)
@@ -100,14 +106,20 @@ class Poller:
             await self._missed(job, str(e))
             await asyncio.sleep(self._pause_s)  # this loop is the only one that asks the vendor
             return 0.0
+        except RefusedError as e:
+            metrics.VENDOR_ANSWERS.labels(name, "refused").inc()
+            await self._missed(job, str(e))
+            return max(job.every_s, self._refused_s)
         except AnswerError as e:
             metrics.VENDOR_ANSWERS.labels(name, "refused").inc()
             await self._missed(job, str(e))
             return min(job.every_s, self._again_s)
         except RestError as e:
-            metrics.VENDOR_ANSWERS.labels(name, "failed").inc()
-            await self._missed(job, str(e).removeprefix(f"{job.request.url}: "))
-            return min(job.every_s, self._again_s)
+            cause = str(e).removeprefix(f"{job.request.url}: ")
+            refused = cause.startswith(_REFUSALS)
+            metrics.VENDOR_ANSWERS.labels(name, "refused" if refused else "failed").inc()
+            await self._missed(job, cause)
+            return max(job.every_s, self._refused_s) if refused else min(job.every_s, self._again_s)
         metrics.VENDOR_ANSWERS.labels(name, "ok").inc()
         metrics.VENDOR_ANSWERED.labels(name, job.kind).set(self._clock() / SECOND_NS)
         if job.name in self._missing:
@@ -146,6 +158,7 @@ class Polling:
         self._clients: list[httpx.AsyncClient] = []
         self._rests: list[Rest] = []
         self.pollers: dict[str, Poller] = {}
+        self.socket = _socket(settings, self.buffer)
         for name in settings.vendors:
             vendor = VENDORS[name](**settings.vendor_options(name))
             client = httpx.AsyncClient(
@@ -165,6 +178,8 @@ class Polling:
         process.check("vendors", self.fault)
         draining = process.spawn(self.draining.run(), name="publisher")
         pollers = [process.spawn(one.run(), name=f"poller {name}") for name, one in self.pollers.items()]
+        if self.socket is not None:
+            pollers.append(process.spawn(self.socket.run(), name="socket coinglass"))
         self._tasks = [draining, *pollers]
 
     async def stop(self) -> None:
@@ -186,6 +201,15 @@ class Polling:
     async def fault(self) -> str | None:
         """Return why nothing is published, or None; a silent vendor is no fault of ours, its numbers say so."""
         return None if self.draining.down_since is None else "the broker does not take records"
+
+
+def _socket(settings: Settings, buffer: Buffer) -> VendorSocket | None:
+    """Return CoinGlass's socket where its numbers are asked for."""
+    if "coinglass" not in settings.vendors:
+        return None
+    key = settings.coinglass_key.get_secret_value() if settings.coinglass_key is not None else None
+    stream = CoinGlassStream(settings.coinglass_ws_url or COINGLASS_WS, key, settings.symbols)
+    return VendorSocket(stream, buffer, origin=settings.origin)
 
 
 async def main(process: Process, settings: Settings) -> None:

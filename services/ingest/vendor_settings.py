@@ -22,6 +22,8 @@ class VendorSettings(ServiceSettings):
     """CoinGlass; its numbers are absent without it."""
     coinglass_url: str | None = None
     """Scheme and host of CoinGlass; the vendor's own where absent."""
+    coinglass_ws_url: str | None = None
+    """Scheme and host of CoinGlass's socket; the vendor's own where absent."""
     coinglass_per_minute: float = Field(30.0, gt=0)
     """Requests a minute that the plan allows; 30 is the cheapest one's."""
     coinglass_interval: str = "4h"

@@ -24,6 +24,7 @@ import atheris
 
 with atheris.instrument_imports(include=["services.ingest.vendors", "services.ingest.venues"]):
     from services.ingest.vendors import VENDORS
+    from services.ingest.vendors.coinglass_stream import CoinGlassStream
     from services.ingest.vendors.vendor import Vendor
     from services.ingest.venues import VENUES
     from services.ingest.venues.terms import AnswerError, Plan
@@ -31,10 +32,13 @@ with atheris.instrument_imports(include=["services.ingest.vendors", "services.in
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import BookDelta, BookSnapshot, MarketEvent, Origin, Timeframe
+from tests.services.ingest.vendors.answers import GOOD as VENDOR_GOOD
+from tests.services.ingest.vendors.answers import ORDERS
 from tests.services.ingest.venues.test_hostile_frames import ANSWERS, GOOD, INSTRUMENTS, URLS
 
 HANG_S: Final = 0.1
 NOW_NS: Final = 1_790_000_000_000_000_000
+STREAM: Final = "coinglass-stream"
 _FRAMES: Final = 12
 _WORDS: Final = ("NaN", "-Infinity", "1e308", "-0", "0", "-1", "9" * 25, "1e-300", "", "\x00", "é", "snapshot", "BTC")
 _RAW_BYTES: Final = 400
@@ -230,7 +234,7 @@ def vendor_target(name: str) -> Callable[[bytes], None]:
     jobs = vendor.jobs(["BTC-USDT-PERP", "ETH-USDT"])
 
     def run(data: bytes) -> None:
-        for body in Script(data, VENDOR_ANSWERS).frames():
+        for body in Script(data, VENDOR_GOOD[name]).frames():
             for job in jobs:
                 with _prompt(body), contextlib.suppress(AnswerError):
                     for metric in vendor.parse(job, body, NOW_NS, Origin.LIVE):
@@ -240,19 +244,18 @@ def vendor_target(name: str) -> Callable[[bytes], None]:
     return run
 
 
-VENDOR_ANSWERS: Final[list[Any]] = [
-    {"metadata": {"error": None}, "data": [{"value": "40", "timestamp": "1789990000"}]},
-    {
-        "code": "0",
-        "msg": "success",
-        "data": [{"time": 1789990000000, "open": "1", "high": 2, "low": 1, "close": "1.5"}],
-    },
-    {"code": "0", "data": [{"exchange": "All", "open_interest_usd": 1e9, "symbol": "BTC"}]},
-    {"data": {"id": 1, "symbol": "BTC", "galaxy_score": 60, "sentiment": 80, "alt_rank": 3, "time": 1789990000}},
-    [{"id": "bitcoin", "symbol": "btc", "current_price": 1, "market_cap": 2, "last_updated": "2026-09-25T01:29:06Z"}],
-    {"data": {"active_cryptocurrencies": 1, "market_cap_percentage": {"btc": 50.5}, "updated_at": 1789990000}},
-]
-"""Shapes of vendors' answers; what is behind them is the parsers' matter."""
+def stream_target() -> Callable[[bytes], None]:
+    """Return what one input does to the parser of CoinGlass's socket."""
+    stream = CoinGlassStream("wss://host", "key", ["BTC-USDT-PERP", "ETH-USDT"])
+
+    def run(data: bytes) -> None:
+        for frame in Script(data, [ORDERS, {"code": "401", "msg": "key"}]).frames():
+            with _prompt(frame), contextlib.suppress(AnswerError):
+                for metric in stream.receive(frame, NOW_NS, Origin.LIVE):
+                    if decode(encode(metric)) != metric:
+                        raise Finding(f"does not survive its encoding: {metric}")
+
+    return run
 
 
 @contextlib.contextmanager
@@ -278,7 +281,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def fuzz(name: str, cpu_s: float, corpus: Path) -> None:
     """Fuzz one parser in this process; never returns: libFuzzer ends it, or the time does with exit 0."""
-    target = venue_target(name) if name in VENUES else vendor_target(name)
+    target = venue_target(name) if name in VENUES else stream_target() if name == STREAM else vendor_target(name)
     inputs, began = 0, time.process_time()
 
     def one(data: bytes) -> None:
@@ -315,14 +318,14 @@ def fuzz(name: str, cpu_s: float, corpus: Path) -> None:
 def main() -> int:
     """Fuzz one parser here, or each in a child; 1 where something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.parsers", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=[*VENUES, *VENDORS])
+    parser.add_argument("name", nargs="?", choices=[*VENUES, *VENDORS, STREAM])
     parser.add_argument("--cpu-s", type=float, default=600.0)
     parser.add_argument("--corpus", type=Path, default=Path(".fuzz"))
     options = parser.parse_args()
     if options.name:
         fuzz(options.name, options.cpu_s, options.corpus / options.name)
     worst = 0
-    for name in [*VENUES, *VENDORS]:
+    for name in [*VENUES, *VENDORS, STREAM]:
         command = [sys.executable, "-m", "tests.fuzz.parsers", name, "--cpu-s", str(options.cpu_s)]
         done = subprocess.run([*command, "--corpus", str(options.corpus)], check=False)
         worst = max(worst, min(done.returncode & 0xFF, 1))

@@ -43,9 +43,25 @@ METRICS: Final[dict[str, Definition]] = {
     ),
     "liquidations_long": Definition(Unit.USD, "long positions that were liquidated within the interval"),
     "liquidations_short": Definition(Unit.USD, "short positions that were liquidated within the interval"),
+    "liquidation_order_long": Definition(
+        Unit.USD, "long positions of one exchange that were liquidated at that moment; an exchange may be followed too"
+    ),
+    "liquidation_order_short": Definition(
+        Unit.USD, "short positions of one exchange that were liquidated at that moment; an exchange may be followed too"
+    ),
     "accounts_long": Definition(Unit.FRACTION, "accounts that are net long, of all with a position"),
     "accounts_short": Definition(Unit.FRACTION, "accounts that are net short, of all with a position"),
     "accounts_long_short_ratio": Definition(Unit.RATIO, "accounts that are net long for one that is net short"),
+    "top_accounts_long": Definition(Unit.FRACTION, "of the accounts with the largest margin: those that are net long"),
+    "top_accounts_short": Definition(Unit.FRACTION, "of the accounts with the largest margin: those net short"),
+    "top_accounts_long_short_ratio": Definition(
+        Unit.RATIO, "of the accounts with the largest margin: net long for one that is net short"
+    ),
+    "top_positions_long": Definition(Unit.FRACTION, "of what the accounts with the largest margin hold: long"),
+    "top_positions_short": Definition(Unit.FRACTION, "of what the accounts with the largest margin hold: short"),
+    "top_positions_long_short_ratio": Definition(
+        Unit.RATIO, "of what the accounts with the largest margin hold: long for one that is short"
+    ),
     "taker_buy_volume": Definition(Unit.USD, "futures bought by takers within the interval"),
     "taker_sell_volume": Definition(Unit.USD, "futures sold by takers within the interval"),
     "etf_flow": Definition(Unit.USD, "net flow into all spot ETFs of the coin within the day; below 0 is out"),

@@ -23,7 +23,7 @@ from services.ingest.vendors.coinglass_rows import (
     Moods,
     Whale,
 )
-from services.ingest.vendors.vendor import Job, LimitedError, Vendor, by_coin, decoded, moment_ns
+from services.ingest.vendors.vendor import Job, LimitedError, RefusedError, Vendor, by_coin, decoded, moment_ns
 from services.ingest.venues.terms import AnswerError, Request
 
 EXCHANGES: Final = "Binance,OKX,Bybit"
@@ -32,6 +32,8 @@ PAIRS_OF: Final = "Binance"
 """Whose pairs are asked for ratios and large orders; its pairs are `BTCUSDT`."""
 ROWS: Final = 30
 DAY_S: Final = 86_400
+REFUSALS: Final = frozenset({"401", "403", "422"})
+"""Codes that say that key or plan do not suffice, such as an interval below the plan's."""
 
 _WHALES: Final = {
     (True, True): "whale_long_opened",
@@ -100,6 +102,8 @@ class CoinGlass(Vendor):
         code = str(envelope.code)
         if code == "429":
             raise LimitedError(f"code 429: {envelope.msg[:100]}")
+        if code in REFUSALS:
+            raise RefusedError(f"code {code}: {envelope.msg[:100]}")
         if code != "0":
             raise AnswerError(f"code {code}: {envelope.msg[:100]}")
         read = {

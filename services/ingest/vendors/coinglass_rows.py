@@ -45,6 +45,24 @@ class Accounts(Struct):
     global_account_long_short_ratio: Amount | None = None
 
 
+class TopAccounts(Struct):
+    """The same of the fifth of accounts with the largest margin."""
+
+    time: int
+    top_account_long_percent: Percent | None = None
+    top_account_short_percent: Percent | None = None
+    top_account_long_short_ratio: Amount | None = None
+
+
+class TopPositions(Struct):
+    """The same accounts, weighed by the size of their positions."""
+
+    time: int
+    top_position_long_percent: Percent | None = None
+    top_position_short_percent: Percent | None = None
+    top_position_long_short_ratio: Amount | None = None
+
+
 class Taken(Struct):
     """USD that takers bought and sold."""
 
@@ -105,7 +123,7 @@ class Series(Struct, frozen=True, kw_only=True):
     """One history: rows of equal length, each final once its time has passed."""
 
     path: str
-    row: type[Bar] | type[Liquidated] | type[Accounts] | type[Taken]
+    row: type[Bar] | type[Liquidated] | type[Accounts] | type[TopAccounts] | type[TopPositions] | type[Taken]
     columns: tuple[Column, ...]
     by_pair: bool = False
     """Asked by an exchange and its pair; else by coin."""
@@ -148,6 +166,26 @@ SERIES: Final = {
             Column("accounts_long", "global_account_long_percent", PERCENT),
             Column("accounts_short", "global_account_short_percent", PERCENT),
             Column("accounts_long_short_ratio", "global_account_long_short_ratio"),
+        ),
+        by_pair=True,
+    ),
+    "top-accounts": Series(
+        path="/api/futures/top-long-short-account-ratio/history",
+        row=TopAccounts,
+        columns=(
+            Column("top_accounts_long", "top_account_long_percent", PERCENT),
+            Column("top_accounts_short", "top_account_short_percent", PERCENT),
+            Column("top_accounts_long_short_ratio", "top_account_long_short_ratio"),
+        ),
+        by_pair=True,
+    ),
+    "top-positions": Series(
+        path="/api/futures/top-long-short-position-ratio/history",
+        row=TopPositions,
+        columns=(
+            Column("top_positions_long", "top_position_long_percent", PERCENT),
+            Column("top_positions_short", "top_position_short_percent", PERCENT),
+            Column("top_positions_long_short_ratio", "top_position_long_short_ratio"),
         ),
         by_pair=True,
     ),

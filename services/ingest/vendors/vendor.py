@@ -35,6 +35,10 @@ class LimitedError(AnswerError):
     """The vendor says within an answer that it was asked too often: nothing of it is asked for a while."""
 
 
+class RefusedError(AnswerError):
+    """Key or plan do not suffice: asking again soon is of no use."""
+
+
 class Job(Struct, frozen=True, kw_only=True):
     """One request that is due again and again, and whom its answer is about."""
 
@@ -85,7 +89,9 @@ class Vendor(ABC):
         """Read the answer to `job`: only what is final, oldest first.
 
         Raises:
-            AnswerError: the vendor refused, or `body` has another shape. `LimitedError`: asked too often.
+            AnswerError: `body` has another shape, or the vendor an error.
+            RefusedError: key or plan do not suffice.
+            LimitedError: asked too often.
         """
 
     def metric(  # the fields of an event

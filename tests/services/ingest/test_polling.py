@@ -25,7 +25,7 @@ from services.ingest.polling import Poller, Polling
 from services.ingest.rest import Rest
 from services.ingest.settings import Settings
 from services.ingest.vendors import CoinGlass
-from services.ingest.vendors.vendor import Job, LimitedError, Vendor
+from services.ingest.vendors.vendor import Job, LimitedError, RefusedError, Vendor
 from services.ingest.venues.terms import AnswerError, Request
 
 
@@ -92,6 +92,8 @@ class Tiny(Vendor):
     def parse(self, job: Job, body: bytes, received_ns: int, origin: Origin) -> list[Metric]:
         if body == b"limit":
             raise LimitedError("code 429")
+        if body == b"plan":
+            raise RefusedError("code 403: Upgrade plan")
         if body == b"refuse":
             raise AnswerError("code 401: Upgrade plan")
         rows = msgspec.json.decode(body)
@@ -183,6 +185,19 @@ async def test_http_refusals_are_absent_without_the_address(street: Street, tiny
     assert run.values == ["HTTP 402: plan"]
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "cause"), [(200, b"plan", "code 403: Upgrade plan"), (402, b"pay", "HTTP 402: pay")]
+)
+async def test_what_the_plan_lacks_is_said_once_and_asked_for_rarely(
+    street: Street, tiny, status: int, body: bytes, cause: str
+) -> None:
+    street.answer = lambda path: (status, {}, body) if len(street.asked) == 1 else (200, {}, b"[[1789000000, 40.0]]")
+    async with Run(Tiny(street.url, "k", 6_000), refused_s=0.4) as run:
+        await tiny.until(lambda: len(run.found) == 2)
+    assert run.values == [cause, 40.0]
+    assert street.times[1] - street.times[0] >= 0.4  # its own pace is 0.01
+
+
 async def test_retry_after_is_obeyed(street: Street, tiny) -> None:
     street.answer = lambda path: (
         (429, {"Retry-After": "0.3"}, b"") if len(street.asked) == 1 else (200, {}, b"[[1789000000, 40.0]]")
@@ -269,6 +284,7 @@ async def test_the_process_asks_all_vendors_with_their_keys_and_publishes_to_the
         CSX_INGEST_COINGLASS_KEY="cg",
         CSX_INGEST_LUNARCRUSH_KEY="lc",
         CSX_INGEST_COINGLASS_PER_MINUTE="6000",
+        CSX_INGEST_COINGLASS_WS_URL=street.url.replace("http", "ws"),
         **{f"CSX_INGEST_{name}_URL": street.url for name in ("ALTERNATIVE", "COINGECKO", "COINGLASS", "LUNARCRUSH")},
     )
     process = Process("ingest", settings)
@@ -290,6 +306,7 @@ async def test_the_process_asks_all_vendors_with_their_keys_and_publishes_to_the
         ("coinglass", "BTC-USDT-PERP", "funding_rate_oi_weighted"): 0.003673 / 100,
         ("coinglass", "BTC-USDT-PERP", "open_interest"): None,
         ("coinglass", "*", "fear_greed"): None,
+        ("coinglass", "BTC-USDT-PERP", "liquidation_order_long"): None,
         ("lunarcrush", "BTC-USDT-PERP", "galaxy_score"): 72.5,
         ("lunarcrush", "BTC-USDT-PERP", "social_sentiment"): None,
     }

@@ -9,7 +9,7 @@ import pytest
 from libs.common.events import Metric, Origin
 from services.ingest.vendors.coinglass import CoinGlass
 from services.ingest.vendors.coinglass_rows import INTERVALS, SERIES
-from services.ingest.vendors.vendor import Job, LimitedError
+from services.ingest.vendors.vendor import Job, LimitedError, RefusedError
 from services.ingest.venues.terms import AnswerError
 
 BTC = ("BTC-USDT-PERP",)
@@ -98,6 +98,39 @@ def test_shares_of_accounts_are_percent():
         ("accounts_long_short_ratio", 2.83),
     ]
     assert {one.exchange for one in metrics} == {"Binance"}
+
+
+@pytest.mark.parametrize(
+    ("job", "field", "metric"),
+    [
+        ("top-accounts BTCUSDT", "top_account", "top_accounts"),
+        ("top-positions BTCUSDT", "top_position", "top_positions"),
+    ],
+)
+def test_shares_of_the_top_are_percent_too(job: str, field: str, metric: str):
+    row = {
+        "time": 1_785_715_200_000,
+        f"{field}_long_percent": 73.3,
+        f"{field}_short_percent": "26.7",
+        f"{field}_long_short_ratio": 2.75,
+    }
+    metrics = read(job, [row])
+    assert values(metrics) == [
+        (f"{metric}_long", pytest.approx(0.733)),
+        (f"{metric}_short", pytest.approx(0.267)),
+        (f"{metric}_long_short_ratio", 2.75),
+    ]
+    assert {(one.exchange, one.event_ns) for one in metrics} == {("Binance", (1_785_715_200 + 14_400) * S)}
+
+
+@pytest.mark.parametrize("code", ["401", "403", "422"])
+def test_a_plan_that_lacks_an_answer_is_a_refusal_and_bad_parameters_are_none(code: str):
+    vendor, job = job_of("funding BTC")
+    with pytest.raises(RefusedError, match=f"code {code}: Upgrade plan"):
+        vendor.parse(job, msgspec.json.encode({"code": code, "msg": "Upgrade plan"}), NOW_NS, Origin.LIVE)
+    with pytest.raises(AnswerError, match="code 400") as e:
+        vendor.parse(job, b'{"code":"400","msg":"symbol"}', NOW_NS, Origin.LIVE)
+    assert not isinstance(e.value, RefusedError)
 
 
 def test_taker_volume_has_a_bought_and_a_sold_side():
