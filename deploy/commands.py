@@ -50,6 +50,7 @@ def up(
     feed: Annotated[list[str] | None, typer.Option(help="sandbox, live, or a recording; again for more files.")] = None,
     venue: Annotated[str | None, typer.Option(help="Only these venues; for a recording: whose it is.")] = None,
     symbols: Annotated[str | None, typer.Option(help="Such as BTC-USDT-PERP,ETH-USDT; or top:65.")] = None,
+    vendors: Annotated[str | None, typer.Option(help="Such as coinglass,alternative; with --feed live.")] = None,
     speed: Annotated[float, typer.Option(help="How many times faster a recording is played.")] = 1.0,
     port: Annotated[int, typer.Option(help="Where the page and the API answer, on 127.0.0.1.")] = 8080,
     broker: Annotated[
@@ -68,6 +69,7 @@ def up(
         feeds=[word for text in feed or [] for word in _split(text)],
         venue=venue,
         symbols=symbols,
+        vendors=vendors,
         speed=speed,
         port=port,
         broker=broker,

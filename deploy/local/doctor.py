@@ -15,11 +15,12 @@ from deploy.local.datadir import claimed, read_state
 from deploy.local.kafka import LIBS, java
 from deploy.local.plan import Ready
 from deploy.local.ports import claim
-from deploy.local.probes import Probe, clock_skew, kafka, postgres, valkey
+from deploy.local.probes import Probe, clock_skew, clocks, kafka, postgres, valkey
 from deploy.local.units import serves
 from deploy.local.up import check_wheels
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import SERVICES, ServiceSettings, load
+from services.ingest.vendors import VENDORS
 
 State = Literal["ok", "warn", "fail", "skip"]
 _MARKS: Final[dict[State, tuple[str, int]]] = {
@@ -54,6 +55,7 @@ def examine(data_dir: Path, port: int, environ: Mapping[str, str] | None = None)
         _maven(),
         _disk(data_dir),
         *_settings(environ),
+        *_vendors(environ),
         _system(data_dir, running),
         _port(port, running),
         *asyncio.run(_dependencies(environ, running)),
@@ -148,6 +150,22 @@ def _fault(name: str, environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def _vendors(environ: Mapping[str, str]) -> list[Row]:
+    """Say of each vendor whether it may be asked; nothing is asked."""
+    rows = []
+    for name, make in VENDORS.items():
+        variable = f"CSX_INGEST_{name.upper()}_KEY"
+        vendor = make(key=environ.get(variable) or None)  # type: ignore[call-arg]  # each make has its own url and pace
+        if vendor.key is not None:
+            rows.append(Row(check=f"vendor {name}", state="ok", found=f"{variable} is set"))
+        elif vendor.usable:
+            rows.append(Row(check=f"vendor {name}", state="ok", found="answers without a key"))
+        else:
+            mend = f"set {variable}, if you have one"
+            rows.append(Row(check=f"vendor {name}", state="skip", found="no key: its numbers are absent", mend=mend))
+    return rows
+
+
 def _system(data_dir: Path, running: Mapping[str, Any]) -> Row:
     if running:
         found = f"pid {running['pid']}, {running['origin']} market, since {running['started']}"
@@ -172,7 +190,7 @@ async def _dependencies(environ: Mapping[str, str], running: Mapping[str, Any]) 
         "valkey": (running.get("redis_url") or environ.get("CSX_REDIS_URL"), valkey),
     }
     rows = [_dependency(name, address, probe) for name, (address, probe) in addresses.items()]
-    skews = [_skew(venue) for venue in ("binance-usdm", "okx")]
+    skews = [_skew(venue) for venue in clocks()]
     return list(await asyncio.gather(*rows, *skews))
 
 

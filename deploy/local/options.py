@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from libs.common.events.symbols import Kind, SymbolError, parse
 from libs.common.runtime.errors import InputError
+from services.ingest.vendors import VENDORS
 from services.ingest.venues import VENUES
 from services.ingest.wishes import top_of
 
@@ -64,6 +65,8 @@ class Request(Struct, frozen=True, kw_only=True):
     files: tuple[Path, ...] = ()
     markets: dict[str, tuple[str, ...]]
     """Symbols by venue."""
+    vendors: tuple[str, ...] = ()
+    """Asked about the coins of all markets, with keys of the environment; of a live feed only."""
     speed: float = 1.0
     port: int = 8080
     broker: str = "embedded"
@@ -90,6 +93,7 @@ def request(
     data_dir: Path,
     seed: int,
     own_bot: bool,
+    vendors: str | None = None,
 ) -> Request:
     """Check the words of the command line.
 
@@ -105,6 +109,7 @@ def request(
         feed=feed,
         files=files,
         markets=_markets(feed, files, venue, symbols),
+        vendors=_vendors(feed, vendors),
         speed=speed,
         port=port,
         broker=_broker(broker),
@@ -171,6 +176,16 @@ def _markets(feed: Feed, files: Sequence[Path], venue: str | None, symbols: str 
     if not markets:
         raise InputError(f"--symbols: {', '.join(chosen)} cannot be on {', '.join(venues)}: there is no such kind")
     return markets
+
+
+def _vendors(feed: Feed, text: str | None) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
+    for name in names:
+        if name not in VENDORS:
+            raise InputError(f"--vendors: {name!r} is unknown, there are {', '.join(sorted(VENDORS))}")
+    if names and feed is not Feed.LIVE:
+        raise InputError("--vendors: they speak of the live market: choose --feed live")
+    return names
 
 
 def _traded(venue: str, symbols: tuple[str, ...]) -> tuple[str, ...]:

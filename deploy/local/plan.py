@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from deploy.local.options import Feed, Request
 from deploy.local.sandbox.listings import DEFAULT
+from services.ingest.vendor_settings import VENDORS_ALONE
+from services.ingest.wishes import top_of
 
 HOST: Final = "127.0.0.1"
 CHAT: Final = "1000"
@@ -61,7 +63,8 @@ def names(request: Request) -> tuple[str, ...]:
 
 def services(request: Request) -> tuple[str, ...]:
     """Return the names of our services."""
-    return (*(f"ingest-{venue}" for venue in request.markets), "signals", "alerts", "gateway")
+    vendors = ("ingest-vendors",) if request.vendors else ()
+    return (*(f"ingest-{venue}" for venue in request.markets), *vendors, "signals", "alerts", "gateway")
 
 
 def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
@@ -79,6 +82,8 @@ def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
         "CSX_ENVIRONMENT": "local",
     }
     own = {f"ingest-{venue}": _ingest(venue, request, wiring) for venue in request.markets}
+    if request.vendors:
+        own["ingest-vendors"] = _vendors(request)
     own |= {"signals": {}, "alerts": _alerts(wiring), "gateway": _gateway(request, wiring)}
     return (
         *helpers,
@@ -139,6 +144,18 @@ def _ingest(venue: str, request: Request, wiring: Wiring) -> dict[str, str]:
     if request.feed is Feed.FILES and venue.startswith("binance-"):
         env["CSX_INGEST_TRADE_CHANNEL"] = "trade"  # recordings carry single trades, the live feed aggregates
     return env
+
+
+def _vendors(request: Request) -> dict[str, str]:
+    """Return what a process of vendors reads beside the keys, which are in the environment already."""
+    symbols = (symbol for symbols in request.markets.values() for symbol in symbols)
+    named = tuple(dict.fromkeys(symbol for symbol in symbols if top_of(symbol) is None))
+    env = {
+        "CSX_INGEST_VENUE": VENDORS_ALONE,
+        "CSX_INGEST_VENDORS": ",".join(request.vendors),
+        "CSX_INGEST_ORIGIN": request.feed.origin,
+    }
+    return env | ({"CSX_INGEST_SYMBOLS": ",".join(named)} if named else {})
 
 
 def _alerts(wiring: Wiring) -> dict[str, str]:

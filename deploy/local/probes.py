@@ -7,21 +7,19 @@ from typing import Any, Final, TypeAlias
 
 import asyncpg
 import httpx
-import msgspec
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.common.bus.topics import TOPICS
+from libs.common.events import SECOND_NS
+from services.ingest.venues import KEYED, VENUES
+from services.ingest.venues.terms import AnswerError
 
 Probe: TypeAlias = Coroutine[Any, Any, str]
 
 _WITHIN_S: Final = 3.0
-_CLOCKS: Final = {
-    "binance-usdm": "https://fapi.binance.com/fapi/v1/time",
-    "okx": "https://www.okx.com/api/v5/public/time",
-}
 
 
 class Unreachable(RuntimeError):
@@ -83,20 +81,35 @@ async def valkey(url: str) -> str:
     return f"{facts.get('server_name', 'redis')} {facts.get('valkey_version', facts['redis_version'])}"
 
 
-async def clock_skew(venue: str, url: str | None = None) -> tuple[float, float]:
+def clocks() -> tuple[str, ...]:
+    """Return the venues that say their time to anybody."""
+    return tuple(name for name, make in VENUES.items() if name not in KEYED and make().clock_request() is not None)
+
+
+async def clock_skew(name: str, url: str | None = None) -> tuple[float, float]:
     """Return how far our clock is ahead of the venue's, seconds, and the uncertainty (half of the round trip).
+
+    `url`: scheme and host of its REST; the venue's own where absent.
 
     Raises:
         OSError: the venue does not answer from here.
     """
+    venue = VENUES[name]() if url is None else VENUES[name](rest_url=url)
+    asked = venue.clock_request()
+    if asked is None:
+        raise OSError(f"{name} does not say its time")
     try:
         async with httpx.AsyncClient(timeout=_WITHIN_S) as client:
             began_s = time.time()
-            answer = await client.get(url or _CLOCKS[venue])
+            answer = await client.request(
+                "GET" if asked.body is None else "POST",
+                asked.url,
+                content=asked.body,
+                headers={"Content-Type": "application/json"} if asked.body is not None else {},
+            )
             ended_s = time.time()
             answer.raise_for_status()
-        body = msgspec.json.decode(answer.content)
-        theirs_s = int(body["serverTime"] if venue == "binance-usdm" else body["data"][0]["ts"]) / 1000
-    except (httpx.HTTPError, msgspec.DecodeError, LookupError, TypeError, ValueError) as e:
+        theirs_s = venue.clock_ns(answer.content) / SECOND_NS
+    except (httpx.HTTPError, AnswerError) as e:
         raise OSError(f"{type(e).__name__}: {e}") from e
     return (began_s + ended_s) / 2 - theirs_s, (ended_s - began_s) / 2

@@ -65,8 +65,9 @@ def test_our_containers_run_as_nobody_in_particular(name):
     assert body["tmpfs"] == ["/tmp:size=64m,mode=1777"]
     assert body["depends_on"] == {store: {"condition": "service_healthy"} for store in ("kafka", "postgres", "valkey")}
     spill = "/var/lib/cryptosatx/spill"
-    assert body.get("volumes", []) == ([f"spill:{spill}"] if name.startswith("ingest-") else [])
-    assert body["environment"].get("CSX_INGEST_SPILL_DIR") == (spill if name.startswith("ingest-") else None)
+    spills = name.startswith("ingest-") and name != "ingest-vendors"  # what a vendor said is asked for again
+    assert body.get("volumes", []) == ([f"spill:{spill}"] if spills else [])
+    assert body["environment"].get("CSX_INGEST_SPILL_DIR") == (spill if spills else None)
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -89,6 +90,14 @@ def test_secrets_have_no_default_and_no_image_floats():
         assert all(use.startswith(":?") for use in uses)
     for name in set(ALL) - set(OURS):
         assert re.search(r":\d+\.\d+\.?\d*(-\w+)?$", ALL[name]["image"]), name
+
+
+def test_vendors_are_asked_on_demand_alone_and_their_keys_are_empty_unless_set():
+    assert {name: body["profiles"] for name, body in ALL.items() if "profiles" in body} == {
+        "ingest-vendors": ["vendors"]
+    }
+    keys = {key: value for key, value in ALL["ingest-vendors"]["environment"].items() if key.endswith("_KEY")}
+    assert keys == {f"CSX_INGEST_{name}_KEY": f"${{{name}_KEY:-}}" for name in ("COINGLASS", "LUNARCRUSH", "COINGECKO")}
 
 
 def test_every_variable_of_the_file_is_in_the_example():

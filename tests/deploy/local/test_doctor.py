@@ -8,7 +8,7 @@ from deploy.local import doctor
 from deploy.local.children import free_port
 from deploy.local.datadir import DataDir
 from deploy.local.doctor import Row, examine, report
-from deploy.local.probes import Unreachable, clock_skew, kafka, postgres, valkey
+from deploy.local.probes import Unreachable, clock_skew, clocks, kafka, postgres, valkey
 
 
 @pytest.fixture
@@ -51,6 +51,20 @@ def test_a_misspelt_setting_is_found(rows):
     assert "CSX_KAFKA_BOOTSTRAB" in found["settings signals"].found
 
 
+def test_vendors_are_told_by_their_keys_which_are_not_shown(rows):
+    found = rows(CSX_INGEST_COINGLASS_KEY="very-secret")
+    assert (found["vendor coinglass"].state, found["vendor lunarcrush"].state) == ("ok", "skip")
+    assert found["vendor lunarcrush"].mend == "set CSX_INGEST_LUNARCRUSH_KEY, if you have one"
+    assert {found["vendor alternative"].found, found["vendor coingecko"].found} == {"answers without a key"}
+    assert not any("very-secret" in row.found for row in found.values())
+
+
+def test_every_venue_that_says_its_time_to_anybody_is_asked_for_it(rows):
+    assert set(clocks()) >= {"binance-spot", "binance-usdm", "binance-coinm", "bybit", "okx"}
+    assert "coinapi" not in clocks()
+    assert {name for name in rows() if name.startswith("clock ")} == {f"clock {venue}" for venue in clocks()}
+
+
 async def test_stores_that_answer_tell_their_version(postgres_dsn, redis_url):
     assert (await postgres(postgres_dsn)).startswith("PostgreSQL 18.")
     assert (await valkey(redis_url)).startswith("valkey 9.")
@@ -64,7 +78,7 @@ async def test_addresses_that_are_none_are_told_not_raised():
 
 async def test_a_venue_that_cannot_be_reached_is_an_os_error():
     with pytest.raises(OSError, match="ConnectError"):
-        await clock_skew("okx", f"http://127.0.0.1:{free_port()}/time")
+        await clock_skew("okx", f"http://127.0.0.1:{free_port()}")
 
 
 def test_a_running_system_is_examined_where_it_is(rows, tmp_path, redis_url):

@@ -37,6 +37,14 @@ def test_nothing_said_is_the_sandbox_on_both_venues():
     }
 
 
+def test_vendors_speak_of_the_live_market_only():
+    assert asked(feeds=["live"], vendors="coinglass, alternative,coinglass").vendors == ("coinglass", "alternative")
+    with pytest.raises(InputError, match="--vendors: 'bloomberg' is unknown, there are alternative, coingecko"):
+        asked(feeds=["live"], vendors="bloomberg")
+    with pytest.raises(InputError, match="--vendors: they speak of the live market"):
+        asked(vendors="coinglass")
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("60", 60), ("60s", 60), ("1.5m", 90), ("2h", 7200)])
 def test_durations(text, seconds):
     assert duration(text) == seconds

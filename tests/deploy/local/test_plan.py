@@ -94,6 +94,19 @@ def test_the_live_feed_has_no_exchange_and_alerts_reach_people_only_through_thei
     assert "CSX_ALERTS_TELEGRAM_TOKEN is not set" in banner(request, wiring(request, key="k"), Path("/d"))
 
 
+def test_vendors_are_asked_by_a_process_of_their_own_about_every_market_that_has_a_name():
+    markets = {"binance-usdm": ("BTC-USDT-PERP", "top:5"), "okx": ("BTC-USDT-PERP", "ETH-USDT")}
+    request = Request(feed=Feed.LIVE, markets=markets, vendors=("coinglass", "alternative"))
+    assert "ingest-vendors" in names(request)
+    (spec,) = (spec for spec in plan(request, wiring(request)) if spec.name == "ingest-vendors")
+    assert {key: value for key, value in spec.env.items() if key.startswith("CSX_INGEST_")} == {
+        "CSX_INGEST_VENUE": "vendors",
+        "CSX_INGEST_VENDORS": "coinglass,alternative",
+        "CSX_INGEST_ORIGIN": "live",
+        "CSX_INGEST_SYMBOLS": "BTC-USDT-PERP,ETH-USDT",
+    }
+
+
 def test_a_broker_of_ones_own_is_not_started():
     request = Request(feed=Feed.SANDBOX, markets=MARKETS, broker="10.0.0.1:9092")
     assert "broker" not in names(request)
@@ -105,7 +118,8 @@ def test_every_service_accepts_its_environment(feed, monkeypatch):
 
     for variable in [name for name in os.environ if name.startswith("CSX_")]:
         monkeypatch.delenv(variable)
-    request = Request(feed=feed, markets=MARKETS, files=(Path("/r/day.gz"),))
+    vendors = ("coinglass", "alternative") if feed is Feed.LIVE else ()
+    request = Request(feed=feed, markets=MARKETS, files=(Path("/r/day.gz"),), vendors=vendors)
     key = None if feed is Feed.SANDBOX else mint("test").text
     for spec in plan(request, wiring(request, key=key)):
         if not spec.service:
