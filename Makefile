@@ -10,10 +10,11 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.ready
 UP ?=
 BREADTH ?=
+SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor breadth clean
+.PHONY: help setup run test fuzz check format picture doctor breadth soak clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -69,6 +70,9 @@ endif
 fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet
 	$(BIN)/python -m tests.fuzz.parsers $(FUZZ)
+
+soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
+	$(BIN)/python -m deploy.proving.soak $(SOAK)
 
 breadth: setup ## 65 markets over four venues on one core: no lag growth (BREADTH="--for 60s"); about six minutes
 	@$(BIN)/python -m deploy.proving.breadth $(BREADTH)
