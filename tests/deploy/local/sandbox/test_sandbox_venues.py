@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from websockets.asyncio.client import connect
 
+from deploy.local.probes import clock_skew
 from deploy.local.sandbox.__main__ import MARKETS, listings, simulated
 from deploy.local.sandbox.server import Sandbox
 from libs.common.events import Origin, Timeframe, Trade
@@ -164,6 +165,8 @@ async def test_our_venues_read_catalogue_turnover_clock_and_candles(sandbox, nam
         clock = venue.clock_request()
         assert clock is not None
         assert abs(venue.clock_ns(await follower.get(clock)) - time.time_ns()) < 5 * 10**9
+        skew_s, error_s = await clock_skew(name, f"http://127.0.0.1:{sandbox.port}/{name}")
+        assert abs(skew_s) - error_s < 5
         instrument = next(iter(catalogue.values()))
         for timeframe in Timeframe:
             body = await follower.get(venue.candles_request(instrument, timeframe, 200))

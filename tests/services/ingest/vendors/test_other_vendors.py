@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Origin
+from libs.common.events import Metric, Origin
 from libs.common.events.catalogue import METRICS
 from libs.common.events.symbols import SymbolError, parse
 from services.ingest.vendors import VENDORS, Alternative, CoinGecko, LunarCrush
 from services.ingest.vendors.coingecko_ids import IDS
+from services.ingest.vendors.vendor import Job, Vendor
 from services.ingest.venues.terms import AnswerError
+from tests.services.ingest.vendors.answers import GOOD
 
 NOW_NS = 1_790_000_000 * 10**9
 SYMBOLS = ("BTC-USDT", "BTC-USDT-PERP", "PEPE-USDT-PERP")
@@ -131,6 +133,27 @@ def test_every_vendor_is_named_as_registered_and_asks_only_for_numbers_of_the_ca
         for job in jobs:
             assert set(job.metrics) <= set(METRICS)
             assert job.request.url.startswith("http://127.0.0.1:1/")
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_every_kind_of_request_has_a_documented_answer_that_fills_all_its_numbers(name: str):
+    vendor = VENDORS[name](url="http://rest", key="k", per_minute=60.0)
+    for job in vendor.jobs(SYMBOLS[:1]):
+        filled = {
+            metric.name
+            for answer in GOOD[name]
+            for metric in found(vendor, job, msgspec.json.encode(answer))
+            if metric.value is not None
+        }
+        wanted = {"whale_short_closed"} if job.kind == "whales" else set(job.metrics)
+        assert filled == wanted, job.name
+
+
+def found(vendor: Vendor, job: Job, body: bytes) -> list[Metric]:
+    try:
+        return vendor.parse(job, body, NOW_NS, Origin.LIVE)
+    except AnswerError:
+        return []
 
 
 @given(
