@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import msgspec
 import pytest
@@ -292,6 +293,34 @@ def test_no_answer_is_asked_for_faster_than_the_vendor_makes_it():
         for job in CoinGlass(key="k", interval=interval).jobs(BTC):
             assert job.every_s >= 60, job.name
             assert job.every_s >= (INTERVALS[interval] / 4 if job.kind in SERIES else 0) or job.every_s == 3600
+
+
+HISTORY = {"symbol", "interval", "limit"}
+DOCUMENTED: dict[str, set[str]] = {
+    "/api/futures/open-interest/aggregated-history": {*HISTORY, "unit"},
+    "/api/futures/funding-rate/oi-weight-history": HISTORY,
+    "/api/futures/liquidation/aggregated-history": {*HISTORY, "exchange_list"},
+    "/api/futures/global-long-short-account-ratio/history": {*HISTORY, "exchange"},
+    "/api/futures/top-long-short-account-ratio/history": {*HISTORY, "exchange"},
+    "/api/futures/top-long-short-position-ratio/history": {*HISTORY, "exchange"},
+    "/api/futures/aggregated-taker-buy-sell-volume/history": {*HISTORY, "exchange_list", "unit"},
+    "/api/futures/orderbook/large-limit-order": {"symbol", "exchange"},
+    "/api/exchange/balance/list": {"symbol"},
+    "/api/hyperliquid/whale-alert": set(),
+    "/api/etf/bitcoin/flow-history": set(),
+    "/api/index/fear-greed-history": set(),
+}
+"""Paths and parameters as the vendor documents them."""
+
+
+def test_requests_are_the_documented_ones_with_pairs_where_an_exchange_is_named_and_coins_elsewhere():
+    urls = [urlsplit(job.request.url) for job in CoinGlass(key="k").jobs(BTC)]
+    assert {url.path: set(parse_qs(url.query)) for url in urls} == DOCUMENTED
+    for url in urls:
+        asked = dict(parse_qsl(url.query))
+        assert asked.get("symbol") == ("BTCUSDT" if "exchange" in asked else "BTC" if asked else None)
+        assert asked.get("interval", "4h") == "4h"
+        assert int(asked.get("limit", 1)) <= 1000
 
 
 def test_the_key_is_in_a_header_and_in_no_url():
