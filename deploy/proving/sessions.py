@@ -34,11 +34,6 @@ class Session(Struct, frozen=True, kw_only=True):
     bytes: int
     """Of those events as records."""
 
-    @property
-    def offered_bytes_per_s(self) -> float:
-        """How much a publisher that keeps up would have to take, on average, at speed 1."""
-        return self.bytes / self.seconds
-
 
 def session(venue: str, symbol: str, files: Sequence[Path]) -> Session:
     """Read the files of one session, in order."""

@@ -58,7 +58,7 @@ def run(course: Course, markets: Sequence[Session], folder: Path) -> list[Played
     """Run the course; return what came of each market."""
     with Street(folder, broker_options=("--producer-byte-rate", f"{course.bytes_per_s:.0f}")) as street:
         asyncio.run(ensure_topics(street.bootstrap, TOPICS))
-        speeds = {one.venue: OVERLOAD * course.bytes_per_s / one.offered_bytes_per_s for one in markets}
+        speeds = {one.venue: one.seconds / course.seconds for one in markets}
         watched = {one.venue: _start(street, one, speeds[one.venue]) for one in markets}
         _disturb(street, course, markets, list(watched.values()))
         drained_s = _drain(street, markets, list(watched.values()))
@@ -106,6 +106,8 @@ def _disturb(street: Street, course: Course, markets: Sequence[Session], watched
         if now_s >= cut_s:
             cut_s += CUT_EVERY_S
             for venue in venues:
+                if street.status(venue).get("finished"):  # nothing would show what a cut has cost
+                    continue
                 script = [{"kind": "disconnect", "venue": venue}]
                 street.control(venue, "faults", json.dumps(script).encode())
         if not away and stopped_s <= now_s < stopped_s + course.broker_stop_s:
@@ -145,20 +147,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/raw"), help="where the recordings are")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--broker-stop-s", type=float, default=60.0)
-    parser.add_argument("--bytes-per-s", type=float, default=23_000.0, help="that the broker takes of each producer")
     parser.add_argument("--report", type=Path, default=Path("docs/reports/soak.md"))
     parser.add_argument("--keep", type=Path, help="keep logs and topics there")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s")
     markets = sessions(options.data)
-    course = Course(seconds=options.minutes * 60, broker_stop_s=options.broker_stop_s, bytes_per_s=options.bytes_per_s)
+    seconds = options.minutes * 60
+    course = Course(
+        seconds=seconds,
+        broker_stop_s=options.broker_stop_s,
+        bytes_per_s=min(one.bytes for one in markets) / seconds / OVERLOAD,
+    )
     with tempfile.TemporaryDirectory(prefix="csx-soak-") as temporary:
         played = run(course, markets, options.keep or Path(temporary))
     found = findings(played, course.seconds / CUT_EVERY_S)
+    offered = ", ".join(f"{one.session.bytes / course.seconds:,.0f} by {one.session.venue}" for one in played)
     told = (
         f"{options.minutes:g} minutes, each exchange cut every {CUT_EVERY_S:g} s, the broker stopped for "
-        f"{course.broker_stop_s:g} s; the broker took {course.bytes_per_s:,.0f} bytes/s of each producer, the sessions "
-        f"offered twice that. Run on {machine()} by `make soak`."
+        f"{course.broker_stop_s:g} s. The broker took {course.bytes_per_s:,.0f} bytes/s of each producer, and the "
+        f"sessions offered at least {OVERLOAD:g} times that: {offered}. What was left over at the end was drained in "
+        f"{max(one.drained_s for one in played):.0f} s. Run on {machine()} by `make soak`."
     )
     write(
         options.report, "Soak: overload, cut connections, a broker that is away", [told, table(found), charted(played)]

@@ -21,6 +21,8 @@ class Limits(Struct, frozen=True, kw_only=True):
 
     grace_s: float = 0.2
     """Reordered frames may fill a hole by themselves within this time."""
+    quiet_s: float = 5.0
+    """A connection that brought no trade by then does not show what was missed before it: the venue is asked."""
     pages: int = 400
     empty_pages: int = 8
     """Answers in a row that bring nothing new: the venue's REST side lags behind its sockets, or has lost them."""
@@ -33,13 +35,15 @@ class Limits(Struct, frozen=True, kw_only=True):
 class Market:
     """One symbol: its tape, who may speak for it, and the backfill under way."""
 
-    __slots__ = ("cause", "filling", "fresh", "instrument", "noticed_s", "rewinds", "tape", "turn")
+    __slots__ = ("cause", "filling", "fresh", "instrument", "lost", "noticed_s", "probing", "rewinds", "tape", "turn")
 
     def __init__(self, venue: Venue, instrument: Instrument, held: int) -> None:
         self.instrument = instrument
         self.tape = _tape(venue, held)
         self.turn = asyncio.Lock()  # a backfill and the live feeds publish one after the other
         self.filling: asyncio.Task[None] | None = None
+        self.probing: asyncio.Task[None] | None = None
+        self.lost = 0  # how often its connection was
         self.cause = "restart"
         self.rewinds = 0
         self.noticed_s = 0.0  # monotonic: when the hole that is being filled showed
@@ -94,6 +98,25 @@ class Backfill:
             if empty:
                 await asyncio.sleep(self._limits.empty_wait_s)
         return f"the hole is longer than {self._limits.pages} pages"
+
+    async def newer(self, market: Market, rank: int) -> bool | None:
+        """Publish what a page has behind the last trade; return whether it is all there is, None where that is unknown.
+
+        Raises:
+            RestError, AnswerError: the venue does not say.
+        """
+        last, lost = market.tape.last, market.lost
+        assert last is not None
+        page = await self._page(market.instrument, last, rank)
+        async with market.turn:
+            if market.lost != lost or market.tape.last != last or market.tape.held:
+                return None
+            metrics.BACKFILLED.labels(self._venue.name).inc(len(page))
+            for trade in market.tape.merge(page):
+                await self._buffer.put(trade)
+            if self._venue.trade_ids is TradeIds.UNORDERED:  # a page that does not reach back is empty too
+                return True if page else None
+            return not page
 
     async def _page(self, instrument: Instrument, after: Position, rank: int) -> list[Trade]:
         request = self._venue.trades_request_since(instrument, after.trade_id, after.event_ns)

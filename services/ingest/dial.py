@@ -48,9 +48,11 @@ async def dial(url: str, timers: Timers, headers: Sequence[Header] = ()) -> Asyn
         yield connection
 
 
-def too_large(closed: ConnectionClosed) -> bool:
-    """Return whether we ended the connection because of a frame above `MAX_FRAME_BYTES`."""
-    return closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG
+def ending(closed: ConnectionClosed) -> str:
+    """Return the cause: `oversize` (a frame above `MAX_FRAME_BYTES`), `closed` by the venue, else `disconnect`."""
+    if closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG:
+        return "oversize"
+    return "closed" if closed.rcvd is not None else "disconnect"
 
 
 def _keep_alive(connection: ClientConnection) -> None:

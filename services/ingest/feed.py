@@ -13,7 +13,7 @@ from libs.common.events import BookDelta, BookSnapshot, Gap, MarketEvent
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
 from services.ingest.children import Children
-from services.ingest.dial import MAX_FRAME_BYTES, dial, too_large
+from services.ingest.dial import MAX_FRAME_BYTES, dial, ending
 from services.ingest.habits import Habits
 from services.ingest.intake import Taker
 from services.ingest.remedies import Remedies
@@ -120,7 +120,9 @@ class Feed:
         except TimeoutError:
             self._end_by("connect_timeout")
         except ConnectionClosed as e:
-            self._end_by(self._closing(e))
+            self._end_by(cause := ending(e))
+            if cause == "oversize":
+                self._park(rejected("oversize", f"a frame above {MAX_FRAME_BYTES} bytes", b""))
         except (OSError, InvalidHandshake, InvalidURI, ProtocolError) as e:
             log.info("a connection failed", extra={"feed": self._name, "reason": repr(e)})
             self._end_by("unreachable" if self.opened_at is None else "broken")
@@ -271,6 +273,8 @@ class Feed:
             if number:
                 await asyncio.sleep(min(self._timers.subscribe_spacing_s, self._venue.frame_spacing_s))
             await self._send(frame)
+        for symbol in self.plan.symbols if Stream.TRADES in self.plan.streams else ():
+            self._intake.listening(symbol)
 
     async def _send(self, frame: bytes) -> None:
         assert self._socket is not None
@@ -292,9 +296,3 @@ class Feed:
         while True:
             await asyncio.sleep(_CHECKS_EVERY_S)
             self._checks.update()
-
-    def _closing(self, closed: ConnectionClosed) -> str:
-        if too_large(closed):
-            self._intake.park(rejected("oversize", f"a frame above {MAX_FRAME_BYTES} bytes", b""), self._name)
-            return "oversize"
-        return "closed" if closed.rcvd is not None else "disconnect"

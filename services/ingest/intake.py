@@ -69,6 +69,9 @@ class Taker(Protocol):
     async def resumed(self, symbol: str) -> None:
         """Note that a connection speaks: holes that nobody can fetch again end here."""
 
+    def listening(self, symbol: str) -> None:
+        """Note that a connection has asked for the trades of `symbol`: it may be long until the next one comes."""
+
     async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
         """Note that nobody listens to `stream` of `symbol` since `from_ns`."""
 
@@ -133,6 +136,10 @@ class Intake(Taker):
     async def resumed(self, symbol: str) -> None:
         """Close the hole in the liquidations: the venue does not tell them twice."""
         await self.gaps.closed(symbol, Stream.LIQUIDATIONS, to_ns=now_ns(), now_ns=now_ns(), recovered=False)
+
+    def listening(self, symbol: str) -> None:
+        """Have the trades that were missed fetched, should none come soon that shows them missing."""
+        self._recovery.listening(symbol)
 
     async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
         """Note that nobody listens to `stream` of `symbol` since `from_ns`."""

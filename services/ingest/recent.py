@@ -72,6 +72,10 @@ class RecentTape:
         self._suspect = self.last is not None
         self._stretch += 1
 
+    def vouched(self) -> None:
+        """Note that the venue itself said that nothing is missing behind the last trade."""
+        self._suspect = False
+
     def offer(self, trade: Trade) -> list[Trade]:
         """Take a live trade; return what may be published now, in order."""
         if trade.trade_id in self._known:

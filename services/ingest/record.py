@@ -67,6 +67,9 @@ class Unkept(Taker):
     async def resumed(self, symbol: str) -> None:
         """Know of no holes."""
 
+    def listening(self, symbol: str) -> None:
+        """Know of no holes."""
+
     async def interrupted(self, symbol: str, stream: Stream, *, cause: str, from_ns: int) -> None:
         """Know of no holes: the recording says when a connection ended, and why."""
 

@@ -10,8 +10,8 @@ from services.ingest import metrics
 from services.ingest.backfill import Backfill, Limits, Market
 from services.ingest.buffer import Buffer
 from services.ingest.gaps import Gaps
-from services.ingest.rest import Rest
-from services.ingest.venues.terms import Instrument, Stream
+from services.ingest.rest import Rest, RestError
+from services.ingest.venues.terms import AnswerError, Instrument, Stream
 from services.ingest.venues.venue import Venue
 from services.ingest.waiting import LAST_RANK, ranks
 
@@ -50,6 +50,7 @@ class Recovery:
         self._buffer = buffer
         self._gaps = gaps
         self._limits = limits or Limits()
+        self._origin = origin
         self._unfilled = unfilled
         self._pages = Backfill(venue, rest, buffer, origin=origin, limits=self._limits)
         self._markets: dict[str, Market] = {}
@@ -72,9 +73,10 @@ class Recovery:
         self._ranks.pop(symbol, None)
         if market is None:
             return
-        if filling := market.filling:
-            filling.cancel()
-            await asyncio.gather(filling, return_exceptions=True)
+        tasks = [task for task in (market.filling, market.probing) if task]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         while market.tape.held:
             for trade in market.tape.release():
                 await self._buffer.put(trade)
@@ -100,10 +102,20 @@ class Recovery:
         if market is None:
             return
         market.tape.interrupted()
+        market.lost += 1
         market.fresh = True
         market.cause = cause
         if last := market.tape.last:
             await self._gaps.noticed(symbol, Stream.TRADES, cause=cause, from_ns=last.event_ns, now_ns=now_ns())
+
+    def listening(self, symbol: str) -> None:
+        """Note that a connection has asked for the trades of `symbol`; a quiet market does not show what is missing."""
+        market = self._markets.get(symbol)
+        if market is None or not market.fresh or market.tape.last is None:
+            return
+        if market.probing is not None:
+            market.probing.cancel()
+        market.probing = asyncio.create_task(self._probe(symbol, market), name=f"probe {symbol}")
 
     async def rewind(self, symbol: str, trade_id: str, event_ns: int, rewound: Callable[[], None]) -> bool:
         """Continue again behind that trade: those after it were shed, and are fetched before any newer one.
@@ -149,7 +161,7 @@ class Recovery:
 
     async def stop(self) -> None:
         """Cancel the backfills; the next start fetches what they would have."""
-        tasks = [market.filling for market in self._markets.values() if market.filling]
+        tasks = [task for market in self._markets.values() for task in (market.filling, market.probing) if task]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -158,6 +170,35 @@ class Recovery:
         market.fresh = False
         market.cause = "sequence"
         await self._gaps.closed(symbol, Stream.TRADES, to_ns=to_ns, now_ns=now_ns(), recovered=True)
+
+    async def _probe(self, symbol: str, market: Market) -> None:
+        """Ask for what follows the last trade, where no live one came that tells; close the hole once it is known."""
+        await asyncio.sleep(self._limits.quiet_s)
+        for _ in range(self._limits.pages):
+            last = market.tape.last
+            if not market.fresh or market.tape.held or last is None or self._too_old(last.event_ns):
+                return
+            try:
+                whole = await self._pages.newer(market, self._ranks.get(symbol, LAST_RANK))
+            except (RestError, AnswerError) as e:
+                log.info(
+                    "nobody says what was traded meanwhile: the next trade will tell",
+                    extra={"venue": self._venue.name, "symbol": symbol, "reason": str(e)},
+                )
+                return
+            if whole is None:
+                return
+            if whole:
+                async with market.turn:
+                    known = market.tape.last
+                    if known is not None and not market.tape.held:
+                        market.tape.vouched()
+                        await self._joined(symbol, market, known.event_ns)
+                return
+
+    def _too_old(self, event_ns: int) -> bool:
+        """Return whether what follows is not fetched any more; a recording's age says nothing."""
+        return self._origin is not Origin.RECORDED and now_ns() - event_ns > self._limits.age_s * SECOND_NS
 
     def _fill(self, symbol: str, market: Market) -> None:
         if market.filling is None:

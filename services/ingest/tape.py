@@ -85,6 +85,10 @@ class Tape:
         """Note that the connection was lost: the next trade may not be the next one."""
         self._suspect = self.last is not None
 
+    def vouched(self) -> None:
+        """Note that the venue itself said that nothing is missing behind the last trade."""
+        self._suspect = False
+
     def offer(self, trade: Trade) -> list[Trade]:
         """Take a live trade; return what may be published now, in order."""
         order = self._order(trade.trade_id)

@@ -101,7 +101,7 @@ def test_each_fault_is_found():
     assert failed(played(missing)) == {"trades missing at the end"}
     dangling = whole()
     dangling.gaps.append(gap(7, 7))
-    assert failed(played(dangling)) == {"gaps opened, and closed with everything recovered"}
+    assert failed(played(dangling)) == {"gaps, each closed with everything recovered"}
     other = whole()
     other.book.hear(BookSnapshot(**COMMON, bids=((9.0, 1.0),), asks=((11.0, 1.0),), sequence=6))
     assert failed(played(other)) == {"book on the topic"}
