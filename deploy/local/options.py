@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from libs.common.events.symbols import Kind, SymbolError, parse
 from libs.common.runtime.errors import InputError
+from services.ingest.listings.wishes import top_of
 from services.ingest.vendors import VENDORS
 from services.ingest.venues import VENUES
-from services.ingest.wishes import top_of
 
 SANDBOXED: Final = ("binance-usdm", "okx", "bybit", "binance-spot")
 """Venues that the sandbox speaks; the first two when nobody says which."""

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from deploy.local.options import Feed, Request
 from deploy.local.sandbox.listings import DEFAULT
+from services.ingest.listings.wishes import top_of
 from services.ingest.vendor_settings import VENDORS_ALONE
-from services.ingest.wishes import top_of
 
 HOST: Final = "127.0.0.1"
 CHAT: Final = "1000"

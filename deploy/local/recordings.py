@@ -11,7 +11,7 @@ from msgspec import DecodeError, Struct, json
 
 from libs.common.events.symbols import SymbolError, parse
 from libs.common.runtime.errors import InputError
-from services.ingest.entries import INDEX_MARK, MARK
+from services.ingest.recording.entries import INDEX_MARK, MARK
 
 _LOOK_BYTES: Final = 8 << 20
 _NATIVE: Final = re.compile(rb'\\?"(?:s|symbol|instId)\\?"\s*:\s*\\?"([A-Za-z0-9_-]{3,40})\\?"')

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from libs.common.bus.codec import encode
 from libs.common.events import BookDelta, BookSnapshot, Trade
-from services.ingest.normalize import Normalizer
+from services.ingest.recording.normalize import Normalizer
 
 _RECORD_OVERHEAD = 110
 """Bytes of a record's key, trace headers and framing, beside its value."""

@@ -13,14 +13,14 @@ from libs.common.bus.reading import Reader
 from libs.common.bus.topics import TOPICS
 from libs.common.runtime.process import Process
 from services.ingest import polling
+from services.ingest.calls.rest import Rest
+from services.ingest.delivery.leftovers import leftovers
 from services.ingest.following import Ingest
-from services.ingest.leftovers import leftovers
-from services.ingest.positions import last_published
-from services.ingest.refreshing import ended, refreshing, said
-from services.ingest.registry import Registry
-from services.ingest.rest import Rest
+from services.ingest.listings.refreshing import ended, refreshing, said
+from services.ingest.listings.registry import Registry
+from services.ingest.listings.universe import Universe
+from services.ingest.recovery.positions import last_published
 from services.ingest.settings import Settings
-from services.ingest.universe import Universe
 from services.ingest.vendor_settings import VENDORS_ALONE
 from services.ingest.venues import VENUES
 

@@ -11,12 +11,12 @@ import typer
 from libs.common.bus.codec import encode
 from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import CsxError
-from services.ingest.normalize import RECORDED, Normalizer
-from services.ingest.order import Order, seconds, streams
-from services.ingest.tally import Summary
+from services.ingest.recording.normalize import RECORDED, Normalizer
+from services.ingest.recording.order import Order, seconds, streams
+from services.ingest.recording.tally import Summary
+from services.ingest.recording.volumes import Index, index_path
 from services.ingest.venues import VENUES
 from services.ingest.venues.terms import Stream
-from services.ingest.volumes import Index, index_path
 
 app = typer.Typer(no_args_is_help=True, help="Market data of exchanges, live and recorded.")
 
@@ -85,7 +85,7 @@ def record_command(
             rest_url=rest_url,
         )
         order.check()
-        from services.ingest.record import until_told  # noqa: PLC0415 - sockets and REST take half a second to import
+        from services.ingest.recording.record import until_told  # noqa: PLC0415 - sockets and REST take half a second to import
 
         index = asyncio.run(until_told(order))
     except (CsxError, OSError) as e:
@@ -104,7 +104,7 @@ def status(
     ] = "127.0.0.1:9092",
 ) -> None:
     """Say how well each venue is heard; exit 1 unless every report is fresh and its grade C or better."""
-    from services.ingest.status_command import run  # noqa: PLC0415 - the broker's client takes its time to import
+    from services.ingest.quality.status_command import run  # noqa: PLC0415 - the broker's client takes its time to import
 
     try:
         good = run(

@@ -9,26 +9,26 @@ from libs.common.events import Origin
 from libs.common.runtime.clock import now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
-from services.ingest.backfill import Limits
-from services.ingest.buffer import Buffer
-from services.ingest.candle_tail import audit_of
-from services.ingest.connections import Connections
-from services.ingest.feed import Feed
-from services.ingest.gaps import Gaps
-from services.ingest.habits import Habits
-from services.ingest.history import History
-from services.ingest.intake import Intake
-from services.ingest.ledger import Ledger
-from services.ingest.leftovers import Leftovers
-from services.ingest.line import Line, Rotation
+from services.ingest.calls.rest import Rest
+from services.ingest.candles.candle_tail import audit_of
+from services.ingest.candles.history import History
+from services.ingest.delivery.buffer import Buffer
+from services.ingest.delivery.ledger import Ledger
+from services.ingest.delivery.leftovers import Leftovers
+from services.ingest.delivery.publisher import Draining, Mark, Sink
+from services.ingest.delivery.rejects import Parking
 from services.ingest.open_interest import OpenInterestPoller
-from services.ingest.publisher import Draining, Mark, Sink
-from services.ingest.quality_watch import QualityWatch
-from services.ingest.recovery import Recovery
-from services.ingest.rejects import Parking
-from services.ingest.rest import Rest
+from services.ingest.quality.watch import QualityWatch
+from services.ingest.recovery.backfill import Limits
+from services.ingest.recovery.gaps import Gaps
+from services.ingest.recovery.recovery import Recovery
 from services.ingest.settings import Settings
-from services.ingest.timers import Timers
+from services.ingest.sockets.connections import Connections
+from services.ingest.sockets.feed import Feed
+from services.ingest.sockets.habits import Habits
+from services.ingest.sockets.intake import Intake
+from services.ingest.sockets.line import Line, Rotation
+from services.ingest.sockets.timers import Timers
 from services.ingest.venues.terms import Instrument, Plan, Stream
 from services.ingest.venues.venue import Venue
 

@@ -6,7 +6,7 @@ from typing import Final
 from msgspec import structs
 from prometheus_client import Counter, Gauge, Histogram
 
-from services.ingest.buffer import Buffer, Counts
+from services.ingest.delivery.buffer import Buffer, Counts
 from services.ingest.venues.terms import Checks
 
 _VENUE: Final = ("venue",)

@@ -8,8 +8,8 @@ from typing import Final, Self
 from libs.common.events import Origin
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
-from services.ingest.buffer import Buffer
-from services.ingest.rest import Rest, RestError
+from services.ingest.calls.rest import Rest, RestError
+from services.ingest.delivery.buffer import Buffer
 from services.ingest.settings import Settings
 from services.ingest.venues.terms import AnswerError, Instrument, Request
 from services.ingest.venues.venue import Venue

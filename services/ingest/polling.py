@@ -16,9 +16,9 @@ from libs.common.events import SECOND_NS, Metric, Origin
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.process import Process
 from services.ingest import metrics
-from services.ingest.buffer import Buffer
-from services.ingest.publisher import Draining, Sink
-from services.ingest.rest import Rest, RestError
+from services.ingest.calls.rest import Rest, RestError
+from services.ingest.delivery.buffer import Buffer
+from services.ingest.delivery.publisher import Draining, Sink
 from services.ingest.settings import Settings
 from services.ingest.vendor_settings import VENDORS_ALONE
 from services.ingest.vendor_socket import NO_KEY, REFUSED_S, VendorSocket

@@ -9,10 +9,10 @@ from pydantic_settings import NoDecode
 
 from libs.common.events import Origin
 from libs.common.events.symbols import SymbolError, parse
+from services.ingest.listings.wishes import Top, top_of
 from services.ingest.vendor_settings import VENDORS_ALONE, VendorSettings
 from services.ingest.venues import KEYED, VENUES
 from services.ingest.venues.terms import Stream
-from services.ingest.wishes import Top, top_of
 
 
 class Settings(VendorSettings, env_prefix="CSX_INGEST_"):

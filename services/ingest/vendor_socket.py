@@ -12,13 +12,13 @@ from libs.common.events import SECOND_NS, Origin
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.ingest import metrics
-from services.ingest.buffer import Buffer
-from services.ingest.dial import dial
-from services.ingest.timers import Timers
+from services.ingest.delivery.buffer import Buffer
+from services.ingest.sockets.dial import dial
+from services.ingest.sockets.timers import Timers
+from services.ingest.sockets.vigil import Vigil
 from services.ingest.vendors.coinglass_stream import CoinGlassStream
 from services.ingest.vendors.vendor import RefusedError
 from services.ingest.venues.terms import AnswerError
-from services.ingest.vigil import Vigil
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from deploy.local.sandbox.played import Played
 from deploy.local.sandbox.recorded import Heard, Inventory, frames, heard, take_stock
 from deploy.local.sandbox.tape import Liquidated
 from deploy.local.sandbox.websocket import Socket
-from services.ingest.recordings import Frame, FrameKind
+from services.ingest.recording.recordings import Frame, FrameKind
 
 GRACE_S: Final = 0.5
 """Between the last expected subscription and the first frame."""

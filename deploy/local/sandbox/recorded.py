@@ -12,7 +12,7 @@ from msgspec import Struct, field
 
 from deploy.local.sandbox.listings import BINANCE_SPOT, BINANCE_USDM, OKX, Listing
 from libs.common.runtime.errors import InputError
-from services.ingest.recordings import Frame, FrameKind, read
+from services.ingest.recording.recordings import Frame, FrameKind, read
 
 _WRAPPED: Final = re.compile(rb'\s*\{\s*"stream"\s*:\s*"([^"]+)"\s*,\s*"data"\s*:\s*')
 _PAIR: Final = re.compile(r"([A-Z0-9]+?)(USDT|USDC|BUSD|FDUSD|EUR|BTC|ETH|BNB)")

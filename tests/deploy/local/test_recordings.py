@@ -7,8 +7,8 @@ import zstandard
 
 from deploy.local.recordings import canonical, symbols_in
 from libs.common.runtime.errors import InputError
-from services.ingest.entries import Entry, Kind
-from services.ingest.volumes import Index, Volumes, index_path
+from services.ingest.recording.entries import Entry, Kind
+from services.ingest.recording.volumes import Index, Volumes, index_path
 
 
 @pytest.mark.parametrize(

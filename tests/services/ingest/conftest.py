@@ -28,7 +28,7 @@ from libs.common.events import (
 )
 from libs.common.events.symbols import parse
 from libs.common.runtime.errors import DependencyDown
-from services.ingest.rest import Rest
+from services.ingest.calls.rest import Rest
 from services.ingest.venues.terms import (
     Acknowledged,
     AnswerError,

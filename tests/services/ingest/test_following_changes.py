@@ -14,12 +14,12 @@ from libs.common.events import Candle, Gap, Listing, ListingStatus, Trade
 from libs.common.events.symbols import parse
 from libs.common.runtime.process import Process
 from libs.common.runtime.settings import load
+from services.ingest.delivery.publisher import Mark
 from services.ingest.following import Ingest
-from services.ingest.publisher import Mark
-from services.ingest.refreshing import refreshing
-from services.ingest.registry import Registry
+from services.ingest.listings.refreshing import refreshing
+from services.ingest.listings.registry import Registry
+from services.ingest.listings.universe import Universe
 from services.ingest.settings import Settings
-from services.ingest.universe import Universe
 from services.ingest.venues.terms import Instrument, Plan, Request, Stream
 
 A, B, C, NEW = "A-USDT", "B-USDT", "C-USDT", "币安人生-USDT"

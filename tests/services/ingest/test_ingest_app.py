@@ -22,10 +22,10 @@ from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from libs.common.runtime.settings import load
 from services.ingest.app import main
-from services.ingest.catalogue import listed
+from services.ingest.delivery.publisher import Mark
 from services.ingest.following import Ingest
-from services.ingest.positions import last_published
-from services.ingest.publisher import Mark
+from services.ingest.listings.catalogue import listed
+from services.ingest.recovery.positions import last_published
 from services.ingest.settings import Settings
 from services.ingest.venues.terms import Stream
 

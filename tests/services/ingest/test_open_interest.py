@@ -11,9 +11,9 @@ from prometheus_client import REGISTRY
 
 from libs.common.events import OpenInterest, Origin
 from libs.common.events.symbols import perpetual
-from services.ingest.buffer import Buffer
+from services.ingest.calls.rest import Rest
+from services.ingest.delivery.buffer import Buffer
 from services.ingest.open_interest import OpenInterestPoller
-from services.ingest.rest import Rest
 from services.ingest.venues import BinanceSpot, BinanceUsdm, Okx
 from services.ingest.venues.terms import Instrument
 from services.ingest.venues.venue import Venue

@@ -20,9 +20,9 @@ from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from libs.common.runtime.settings import load
 from services.ingest.app import main
-from services.ingest.buffer import Buffer
+from services.ingest.calls.rest import Rest
+from services.ingest.delivery.buffer import Buffer
 from services.ingest.polling import Poller, Polling
-from services.ingest.rest import Rest
 from services.ingest.settings import Settings
 from services.ingest.vendors import CoinGlass
 from services.ingest.vendors.vendor import Job, LimitedError, RefusedError, Vendor

@@ -15,7 +15,7 @@ from websockets.http11 import Request, Response
 
 from libs.common.events import Metric
 from libs.common.runtime.backoff import Backoff
-from services.ingest.buffer import Buffer
+from services.ingest.delivery.buffer import Buffer
 from services.ingest.vendor_socket import VendorSocket
 from services.ingest.vendors.coinglass_stream import CoinGlassStream
 from services.ingest.venues.terms import Heartbeat

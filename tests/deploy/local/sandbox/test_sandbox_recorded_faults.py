@@ -15,8 +15,8 @@ from websockets.exceptions import ConnectionClosed
 
 from deploy.local.sandbox.__main__ import recorded
 from deploy.local.sandbox.server import Sandbox
-from services.ingest.entries import Entry, Kind
-from services.ingest.volumes import Index, Volumes, index_path
+from services.ingest.recording.entries import Entry, Kind
+from services.ingest.recording.volumes import Index, Volumes, index_path
 
 BASE_NS = 1_790_000_000_000_000_000
 TRADES = 60

@@ -7,7 +7,7 @@ import pytest
 
 from libs.common.events import Origin, Side, Source, Timeframe
 from libs.common.events.symbols import parse
-from services.ingest.recordings import FrameKind, read
+from services.ingest.recording.recordings import FrameKind, read
 from services.ingest.venues import VENUES, Bybit
 from services.ingest.venues.bybit_requests import CHARACTERS_PER_CONNECTION
 from services.ingest.venues.terms import AnswerError, Instrument, Stream

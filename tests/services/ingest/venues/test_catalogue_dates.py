@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.events import ListingStatus
-from services.ingest.recordings import FrameKind, read
+from services.ingest.recording.recordings import FrameKind, read
 from services.ingest.venues import BinanceCoinm, BinanceSpot, BinanceUsdm, Bybit, Coinapi, Okx
 
 MS = 1_000_000

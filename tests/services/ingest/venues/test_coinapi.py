@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.events import Origin, Side, Source, Timeframe
 from libs.common.events.symbols import spot
-from services.ingest.names import coinapi
+from services.ingest.recording.names import coinapi
 from services.ingest.venues import VENUES, Coinapi
 from services.ingest.venues.moments import moment, moment_ns
 from services.ingest.venues.terms import AnswerError, Header, Instrument, Stream

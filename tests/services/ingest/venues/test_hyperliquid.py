@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from libs.common.events import DAY_NS, SECOND_NS, ListingStatus, Origin, Side, Source, Timeframe
 from libs.common.events.symbols import SymbolError, perpetual
-from services.ingest.names import hyperliquid
+from services.ingest.recording.names import hyperliquid
 from services.ingest.venues import VENUES, Hyperliquid
 from services.ingest.venues.hyperliquid_wire import kind_of
 from services.ingest.venues.terms import AnswerError, Instrument, Stream

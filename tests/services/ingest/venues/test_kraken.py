@@ -8,7 +8,7 @@ import pytest
 
 from libs.common.events import ListingStatus, Origin, Side, Source, Timeframe
 from libs.common.events.symbols import spot
-from services.ingest.names import kraken
+from services.ingest.recording.names import kraken
 from services.ingest.venues import VENUES, Kraken
 from services.ingest.venues.moments import moment_ns, seconds_ns
 from services.ingest.venues.terms import AnswerError, Instrument, Stream, TradeIds

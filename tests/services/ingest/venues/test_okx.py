@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from libs.common.events import Origin, Side, Source, Timeframe
-from services.ingest.recordings import read
+from services.ingest.recording.recordings import read
 from services.ingest.venues import VENUES, Okx
 from services.ingest.venues.terms import AnswerError, Plan, Stream
 

@@ -20,8 +20,8 @@ from libs.common.events import (
     Trade,
 )
 from libs.common.events.symbols import parse
-from services.ingest.names import NAMES, NamedInstruments
-from services.ingest.normalize import RECORDED
+from services.ingest.recording.names import NAMES, NamedInstruments
+from services.ingest.recording.normalize import RECORDED
 from services.ingest.venues.terms import Acknowledged, Instrument, Plan, Rotate
 from services.ingest.venues.venue import Session
 

@@ -1,0 +1,1 @@
+"""REST: within a venue's limits, the urgent first."""

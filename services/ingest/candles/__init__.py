@@ -1,0 +1,1 @@
+"""Closed candles by REST: the past, the holes, and the audit of our own."""

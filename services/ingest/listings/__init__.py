@@ -1,0 +1,1 @@
+"""What a venue lists, and whom of it we follow."""

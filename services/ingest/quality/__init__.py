@@ -1,0 +1,1 @@
+"""How well a venue is heard: measured, graded, published, shown."""

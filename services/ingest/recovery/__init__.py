@@ -1,0 +1,1 @@
+"""Trades: one tape a symbol, its holes fetched, or said."""

@@ -1,0 +1,1 @@
+"""Connections: opened, read, judged, replaced, and what they hear handed on."""
