@@ -58,7 +58,7 @@ class Ingest:
         self.buffer = Buffer(settings.buffer_events)
         self._marks, self._spill, ledger = marks, None, Ledger(venue.name, self.buffer)
         if left is not None:
-            self._spill, self._marks = left.spill(venue.name, self.buffer, ledger, marks, settings.origin)
+            self._spill, self._marks = left.spill(venue.name, self.buffer, ledger, marks, settings)
         self.draining = Draining(venue.name, self.buffer, sink, ledger=ledger, spill=self._spill)
         self.parking = Parking(venue.name, sink)
         self._settings = settings

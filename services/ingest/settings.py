@@ -46,6 +46,8 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """Where events wait while the broker is away, in a directory of the venue's name; absent: they wait in memory."""
     spill_mib: int = Field(256, ge=1, le=1_000_000)
     """Size of that directory at most; then what is worth least is given up first."""
+    spill_after_s: float = Field(10.0, gt=0)
+    """Without an acknowledgement for so long the broker counts as away; until then it is slow, and the sockets wait."""
     history_bars: int = Field(500, ge=0, le=1500)
     """Closed candles of each timeframe fetched at the start; 0 fetches none."""
     snapshot_every_s: float = Field(60.0, gt=0)

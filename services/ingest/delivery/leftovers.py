@@ -7,7 +7,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from libs.common.events import Origin
 from services.ingest import metrics
 from services.ingest.delivery.buffer import Buffer
 from services.ingest.delivery.ledger import Ledger
@@ -15,6 +14,7 @@ from services.ingest.delivery.publisher import Mark, mark_of
 from services.ingest.delivery.ring import Ring
 from services.ingest.delivery.segments import Found
 from services.ingest.delivery.spill import Spill
+from services.ingest.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +28,10 @@ class Leftovers(Struct):
     found: list[Found]
 
     def spill(
-        self, venue: str, buffer: Buffer, ledger: Ledger, marks: Mapping[str, Mark], origin: Origin
+        self, venue: str, buffer: Buffer, ledger: Ledger, marks: Mapping[str, Mark], settings: Settings
     ) -> tuple[Spill, dict[str, Mark]]:
         """Return what goes on with the ring, and `marks` as they will be once what is left is published."""
-        spill = Spill(venue, self.ring, buffer, ledger, origin=origin)
+        spill = Spill(venue, self.ring, buffer, ledger, origin=settings.origin, grace_s=settings.spill_after_s)
         spill.begin(self.found, {symbol: mark.event_ns for symbol, mark in marks.items()})
         return spill, dict(marks) | {symbol: mark_of(trade) for symbol, trade in spill.kept.items()}
 

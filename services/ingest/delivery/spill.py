@@ -25,9 +25,6 @@ from services.ingest.venues.terms import Stream
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 10.0
-"""A batch that is not acknowledged by then means that the broker is away; a slow one makes the sockets wait."""
-
 _LATE: Final = 10_000
 """Gaps that are kept in memory where the disk has no room; what is said of holes must not get lost before the rest."""
 
@@ -43,7 +40,7 @@ class Spill:
         ledger: Ledger,
         *,
         origin: Origin = Origin.LIVE,
-        grace_s: float = GRACE_S,
+        grace_s: float,
         backoff: Backoff | None = None,
         disk: Callable[..., Awaitable[Any]] = asyncio.to_thread,
     ) -> None:
@@ -150,7 +147,7 @@ class Spill:
     def _begin(self, batch: Iterable[MarketEvent]) -> None:
         """Hold the books, and have the batch in hand stored first: it must survive with what follows it."""
         if not self.away:
-            log.warning("the broker is away: events go to disk", extra={"venue": self._venue})
+            log.warning("nothing was acknowledged in time: events go to disk", extra={"venue": self._venue})
             self.away = True
             self._buffer.hold()
         if head := [event for event in batch if CLASS_OF[type(event)] != Stream.BOOKS]:

@@ -18,6 +18,7 @@ from services.ingest.delivery.spill import Spill
 from services.ingest.recovery.backfill import Limits
 from services.ingest.recovery.gaps import Gaps
 from services.ingest.recovery.recovery import Recovery
+from services.ingest.settings import Settings
 
 MIB = 2**20
 
@@ -108,7 +109,7 @@ async def test_the_next_process_publishes_first_what_is_left(tmp_path, tiny) -> 
     assert left is not None
     buffer = Buffer()
     ledger = Ledger("tiny", buffer)
-    spill, marks = left.spill("tiny", buffer, ledger, {"BTC-USDT": Mark("0", 0)}, tiny.trade(1).origin)
+    spill, marks = left.spill("tiny", buffer, ledger, {"BTC-USDT": Mark("0", 0)}, Settings())
     assert marks == {"BTC-USDT": Mark("500", 500_000_000)}
     draining = asyncio.create_task(Draining("tiny", buffer, broker, ledger=ledger, spill=spill).run())
     await buffer.put(tiny.trade(501))
@@ -127,7 +128,7 @@ async def test_leftovers_that_later_runs_overtook_are_not_published_again(tmp_pa
     buffer, broker = Buffer(), tiny.Broker()
     ledger = Ledger("tiny", buffer)
     newest = {"BTC-USDT": Mark("99", 99_000_000)}
-    spill, marks = left.spill("tiny", buffer, ledger, newest, tiny.trade(1).origin)
+    spill, marks = left.spill("tiny", buffer, ledger, newest, Settings())
     assert marks == newest
     buffer.close()
     await Draining("tiny", buffer, broker, ledger=ledger, spill=spill).run()
@@ -329,7 +330,7 @@ def test_leftovers_say_where_the_tape_ends(tmp_path, tiny) -> None:
     ring = Ring(tmp_path, MIB)
     left = Leftovers(ring, ring.open())
     buffer = Buffer()
-    _, marks = left.spill("tiny", buffer, Ledger("tiny", buffer), {}, tiny.trade(1).origin)
+    _, marks = left.spill("tiny", buffer, Ledger("tiny", buffer), {}, Settings())
     assert marks == {"BTC-USDT": Mark("7", 7_000_000)}
     ring.close()
     assert msgspec.json.encode(marks["BTC-USDT"]) == b'{"trade_id":"7","event_ns":7000000}'

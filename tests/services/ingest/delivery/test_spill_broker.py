@@ -16,13 +16,14 @@ from libs.common.bus.codec import decode
 from libs.common.bus.publisher import Publisher
 from libs.common.bus.reading import Reader
 from libs.common.bus.topics import POSITIONS, TOPICS, TRADES
-from libs.common.events import Origin, Trade
+from libs.common.events import Trade
 from services.ingest.delivery.buffer import Buffer
 from services.ingest.delivery.ledger import Ledger
 from services.ingest.delivery.leftovers import leftovers
 from services.ingest.delivery.publisher import Draining
 from services.ingest.delivery.spill import Spill
 from services.ingest.recovery.positions import last_published
+from services.ingest.settings import Settings
 
 pytestmark = pytest.mark.slow
 SYMBOLS = ("BTC-USDT", "ETH-USDT", "SOL-USDT")
@@ -155,7 +156,7 @@ async def test_a_process_killed_during_the_outage_leaves_what_the_next_one_publi
     assert left is not None
     buffer = Buffer()
     ledger = Ledger("tiny", buffer)
-    spill, marks = left.spill("tiny", buffer, ledger, marks, Origin.LIVE)
+    spill, marks = left.spill("tiny", buffer, ledger, marks, Settings())
     assert {mark.trade_id for mark in marks.values()} == {str(load.offered)}  # REST would be asked for what follows
     again = Publisher(address, "test")
     await again.start()

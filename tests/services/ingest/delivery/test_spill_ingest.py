@@ -14,6 +14,7 @@ async def test_an_outage_goes_to_disk_and_the_next_process_begins_with_it(tiny, 
     monkeypatch.setenv("CSX_INGEST_HISTORY_BARS", "0")
     monkeypatch.setenv("CSX_INGEST_SPILL_DIR", str(tmp_path))
     monkeypatch.setenv("CSX_INGEST_SPILL_MIB", "1")
+    monkeypatch.setenv("CSX_INGEST_SPILL_AFTER_S", "0.5")
     settings = load(Settings)
     venue, broker, asked = tiny.Venue("ws://127.0.0.1:1"), tiny.Broker(), []
 
