@@ -12,9 +12,13 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from libs.common.runtime.repetition import Repetition
+
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _QUIET: Final = ("aiokafka", "httpx", "httpcore", "websockets", "granian", "_granian", "telegram", "asyncio")
 """Libraries whose INFO lines repeat every request (and with them URLs that hold tokens)."""
+_REPETITIVE: Final = ("aiokafka",)
+"""Libraries that say the same many times a second while their server is away."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -59,6 +63,7 @@ def configure_logging(service: str, level: str, form: Literal["json", "console"]
     """Send every log line of this process to stderr in one form."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service) if form == "json" else ConsoleFormatter(service))
+    handler.addFilter(Repetition(*_REPETITIVE))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
