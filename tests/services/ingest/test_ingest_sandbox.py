@@ -218,8 +218,11 @@ async def test_disturbed_ingest_loses_no_trade(street: Street, venue: str, symbo
     lossy = ["drop", "reorder"]
     ending = ["notice_64008"] if venue == "okx" else []
     kinds = [*spoilt, *lossy, "sequence_gap", *ending, "disconnect", "http_429"]
+    # trades of Bybit have no order: one that is lost without its connection shows nowhere, and TCP loses none
+    about = {"drop": {"channel": "orderbook"}} if venue == "bybit" else {}
     await street.control(
-        "faults", [{"kind": kind, "venue": venue, "at_s": 0.3 * number} for number, kind in enumerate(kinds)]
+        "faults",
+        [{"kind": kind, "venue": venue, "at_s": 0.3 * at} | about.get(kind, {}) for at, kind in enumerate(kinds)],
     )
     await street.more_trades(150)
     await street.control("pause")
