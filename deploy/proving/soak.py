@@ -34,6 +34,8 @@ STOP_AT: Final = 0.4
 """Share of the run after which the broker is stopped."""
 OVERLOAD: Final = 2.0
 _DRAIN_WITHIN_S: Final = 1500.0
+_QUIET_S: Final = 30
+"""Nothing waits and nothing is published for so long: it is over. A publication may take long at this rate."""
 
 
 class Course(Struct, frozen=True, kw_only=True):
@@ -127,14 +129,20 @@ def _drain(street: Street, markets: Sequence[Session], watched: Sequence[Watched
     began_s = time.monotonic()
     quiet = 0
     before = -1.0
-    while time.monotonic() - began_s < _DRAIN_WITHIN_S and quiet < 5:
+    while time.monotonic() - began_s < _DRAIN_WITHIN_S and quiet < _QUIET_S:
         time.sleep(1.0)
         finished = all(street.status(one.venue).get("finished") for one in markets)
         samples = [one.look(-1.0) for one in watched]
         for one in watched:
             one.samples = [sample for sample in one.samples if sample.at_s >= 0]
         published = sum(sample.metrics.get("csx_ingest_published_total", 0.0) for sample in samples if sample)
-        quiet = quiet + 1 if finished and published == before else 0
+        waiting = sum(
+            sample.metrics.get(f"csx_ingest_{name}_events", 0.0)
+            for sample in samples
+            if sample
+            for name in ("spill", "buffer")
+        )
+        quiet = quiet + 1 if finished and not waiting and published == before else 0
         before = published
     for one in watched:
         one.look(time.monotonic() - began_s + 10**6)

@@ -40,7 +40,7 @@ async def main(process: Process, settings: Settings) -> None:
     rest = Rest(
         venue.name,
         client,
-        weight_per_minute=settings.rest_weight_per_minute,
+        weight_per_minute=settings.rest_weight_per_minute or venue.weight_per_minute,
         bans=venue.bans,
         overdone=venue.overdone,
     )

@@ -59,7 +59,7 @@ class OpenInterestPoller:
             rest,
             buffer,
             every_s=settings.open_interest_every_s,
-            weight_per_minute=settings.rest_weight_per_minute,
+            weight_per_minute=settings.rest_weight_per_minute or venue.weight_per_minute,
             origin=settings.origin,
         )
 

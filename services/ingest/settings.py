@@ -74,8 +74,8 @@ class Settings(VendorSettings, env_prefix="CSX_INGEST_"):
     """How far back such a report looks."""
     clock_every_s: float = Field(300.0, gt=0)
     """Between two comparisons of the venue's clock with ours."""
-    rest_weight_per_minute: float = Field(1200.0, gt=0)
-    """REST budget in the venue's own unit; half of the tightest limit of the venues known here."""
+    rest_weight_per_minute: float | None = Field(None, gt=0)
+    """REST budget in the venue's own unit; the venue's default, half of what it allows, where absent."""
 
     @field_validator("symbols", "streams", mode="before")
     @classmethod

@@ -31,6 +31,10 @@ ACK_SECONDS: Final = Histogram(
 
 _MAX_REQUEST_BYTES: Final = LARGE_MESSAGE_BYTES + 64 * 1024
 
+_BATCH_BYTES: Final = 64 * 1024
+_ANSWER_WITHIN_MS: Final = 30_000
+"""A request is repeated whole when it is not answered by then: it must be small enough for a slow line to carry."""
+
 _tracer: Final = trace.get_tracer(__name__)
 
 
@@ -58,9 +62,9 @@ class Publisher:
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
-            max_batch_size=256 * 1024,
+            max_batch_size=_BATCH_BYTES,
             max_request_size=_MAX_REQUEST_BYTES,
-            request_timeout_ms=15_000,
+            request_timeout_ms=_ANSWER_WITHIN_MS,
             partitioner=_partition,
         )
         try:

@@ -18,6 +18,7 @@ _STREAMS: Final = frozenset({Stream.TRADES, Stream.BOOKS})
 class BinanceSpot(Binance):
     """The venue; sizes are base units, and there is nothing to fund or to liquidate."""
 
+    weight_per_minute = 3000.0
     name = "binance-spot"
     rules: ClassVar[Rules] = Rules(
         ws_url="wss://stream.binance.com:9443",

@@ -59,6 +59,8 @@ class Venue(ABC):
     name: str
     heartbeat: Heartbeat
     trade_ids: TradeIds = TradeIds.CONSECUTIVE
+    weight_per_minute: float = 1200.0
+    """REST budget in the venue's own unit: half of what it allows from one address."""
     replays_trades: bool = False
     """Whether each subscription begins with trades from before it, oldest first and without a hole. One of them that is
     known already then proves that nothing is missing since."""
