@@ -9,7 +9,7 @@ from libs.common.events import FundingRate, Liquidation, MarkPrice, Origin, Posi
 from services.ingest.venues import binance_wire as wire
 from services.ingest.venues.binance_stream import BinanceSession, TradeChannel
 from services.ingest.venues.terms import Instrument, Item, Plan
-from services.ingest.venues.wire import base_size, nanos, rate, rejected
+from services.ingest.venues.wire import LEAST, base_size, nanos, rate, rejected
 
 USD_MARGINED: Final = 1
 """`st` of contracts that are settled in dollars' stand-ins; all-market streams carry both kinds since 2026."""
@@ -63,7 +63,7 @@ class FuturesSession(BinanceSession):
     def _liquidation(self, row: Raw, instrument: Instrument, received_ns: int) -> list[Item]:
         order = wire.decode_order(row)
         price, size = order.average or order.price, order.filled or order.size
-        if not price or not size:
+        if price < LEAST or size < LEAST:
             return [rejected("value", "a liquidation without price or size", bytes(row))]
         return [
             Liquidation(

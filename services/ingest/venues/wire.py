@@ -14,9 +14,11 @@ PAYLOAD_LIMIT: Final = 4096
 """Bytes of a rejected frame that are kept."""
 MILLISECOND_NS: Final = 1_000_000
 
-Price = Annotated[float, Meta(ge=1e-18, le=1e18)]
+LEAST: Final = 1e-18
+"""A price or a size below that is none; dividing by it stays finite."""
+Price = Annotated[float, Meta(ge=LEAST, le=1e18)]
 """Quote currency per base unit. The bounds refuse NaN and infinity, and keep products finite."""
-Size = Annotated[float, Meta(ge=1e-18, le=1e18)]
+Size = Annotated[float, Meta(ge=LEAST, le=1e18)]
 """Something was traded: more than nothing, in the venue's unit."""
 LevelSize = Annotated[float, Meta(ge=0, le=1e18)]
 """What rests at a price; 0 removes the level."""

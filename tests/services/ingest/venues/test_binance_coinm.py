@@ -196,6 +196,13 @@ def test_a_change_without_its_predecessor_is_no_change() -> None:
     assert items[0].reason == "value"
 
 
+@pytest.mark.parametrize("average", [2.2250738585072014e-308, 5e-324, 1e-19])
+def test_a_price_so_small_that_coins_would_be_infinite_is_none(average: float) -> None:
+    (item,) = _session().receive(_frame({"e": "forceOrder", "E": 1591154240950, "o": ORDER | {"ap": average}}), 5)
+    assert isinstance(item, Rejected)
+    assert item.reason == "value"
+
+
 def test_a_liquidation_counts_coins_at_its_average_price() -> None:
     (item,) = _session().receive(_frame({"e": "forceOrder", "E": 1591154240950, "o": ORDER}), 5)
     assert isinstance(item, Liquidation)
