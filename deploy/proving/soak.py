@@ -30,6 +30,8 @@ from libs.common.bus.topics import TOPICS
 log = logging.getLogger("csx.soak")
 
 CUT_EVERY_S: Final = 20.0
+LAST_CUT: Final = 0.98
+"""Share of a session after which it is not cut any more: nothing would come that begins the book again."""
 STOP_AT: Final = 0.4
 """Share of the run after which the broker is stopped."""
 OVERLOAD: Final = 2.0
@@ -108,7 +110,8 @@ def _disturb(street: Street, course: Course, markets: Sequence[Session], watched
         if now_s >= cut_s:
             cut_s += CUT_EVERY_S
             for venue in venues:
-                if street.status(venue).get("finished"):  # nothing would show what a cut has cost
+                status = street.status(venue)
+                if int(status.get("played", 0)) > LAST_CUT * int(status.get("total", 1)):
                     continue
                 script = [{"kind": "disconnect", "venue": venue}]
                 street.control(venue, "faults", json.dumps(script).encode())

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import deploy
 from deploy.local.broker.launch import EmbeddedBroker
@@ -97,7 +97,7 @@ class Street:
         finally:
             connection.close()
 
-    def status(self, exchange: str) -> dict[str, object]:
+    def status(self, exchange: str) -> dict[str, Any]:
         """Return what an exchange says of itself."""
         return fetch(self.exchanges[exchange], "/control/status")
 

@@ -41,6 +41,7 @@ async def main(process: Process, settings: Settings) -> None:
         venue.name,
         client,
         weight_per_minute=settings.rest_weight_per_minute or venue.weight_per_minute,
+        burst_s=venue.burst_s,
         bans=venue.bans,
         overdone=venue.overdone,
     )

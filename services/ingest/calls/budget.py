@@ -1,18 +1,24 @@
 """Weights of REST calls in, waiting times out: a venue's limit a minute, spent evenly. No clock of its own."""
 
 from collections.abc import Callable
+from typing import Final
 
 from libs.common.runtime.clock import monotonic_s
 from services.ingest.calls.usage import Neighbours, Spent
 
+BURST_S: Final = 2.0
+"""Some venues count by two seconds."""
+
 
 class Budget:
-    """A venue's weight a minute, spent evenly: two seconds' worth at once, one heavier call may run into debt."""
+    """A venue's weight a minute, spent evenly: `burst_s` seconds' worth at once, one heavier call may run into debt."""
 
-    def __init__(self, weight_per_minute: float, clock: Callable[[], float] = monotonic_s) -> None:
+    def __init__(
+        self, weight_per_minute: float, clock: Callable[[], float] = monotonic_s, *, burst_s: float = BURST_S
+    ) -> None:
         self._weight_per_minute = weight_per_minute
         self._rate = weight_per_minute / 60
-        self._most = 2 * self._rate
+        self._most = burst_s * self._rate
         self._spent = Spent()
         self._neighbours = Neighbours(weight_per_minute)
         self._left = self._most

@@ -12,7 +12,7 @@ from msgspec import Struct
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_ns, monotonic_s, now_ns
 from services.ingest import metrics
-from services.ingest.calls.budget import Budget
+from services.ingest.calls.budget import BURST_S, Budget
 from services.ingest.calls.usage import Usage, said_by
 from services.ingest.calls.waiting import LAST_RANK, Urgency, Waiting, Wish
 from services.ingest.venues.terms import Request
@@ -52,6 +52,7 @@ class Rest:
         client: httpx.AsyncClient,
         *,
         weight_per_minute: float = 1200,
+        burst_s: float = BURST_S,
         backoff: Backoff | None = None,
         bans: Mapping[int, float] | None = None,
         overdone: Sequence[bytes] = (),
@@ -63,7 +64,7 @@ class Rest:
         self._venue = venue
         self._client = client
         self._clock = clock
-        self._budget = Budget(weight_per_minute, clock)
+        self._budget = Budget(weight_per_minute, clock, burst_s=burst_s)
         self._backoff = backoff or Backoff(initial_s=0.25, cap_s=8)
         self._wishes: dict[Hashable, Wish[Future[Timed]]] = {}
         self._waiting: Waiting[Future[Timed]] = Waiting()
@@ -71,8 +72,7 @@ class Rest:
         self._door = asyncio.Lock()
         self._workers: set[asyncio.Task[None]] = set()
         self._paused_until = 0.0
-        self._in_flight = 0
-        self._slowed = False
+        self._in_flight, self._slowed = 0, False
 
     @property
     def usage(self) -> Usage:

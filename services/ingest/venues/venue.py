@@ -66,6 +66,8 @@ class Venue(ABC):
     known already then proves that nothing is missing since."""
     frame_spacing_s: float = 0.25
     """Seconds between two subscribing frames: 5 a second are what the strictest venue allows."""
+    burst_s: float = 2.0
+    """How many seconds of that budget may be spent at once: the venue's own window, or less."""
     bans: Mapping[int, float] = {}
     """HTTP statuses, besides 418 and 429, that mean too many calls; seconds to call nothing after each."""
     clock_step_s: float = 0.001

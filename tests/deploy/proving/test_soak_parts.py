@@ -1,6 +1,7 @@
 """What the soak measures with: slopes, the book on the topic, gaps by hand, and findings that can fail."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from deploy.proving.sessions import Session, session
 from deploy.proving.soak_findings import Played, findings
 from libs.common.events import BookDelta, BookSnapshot, Gap
 
-COMMON = {"venue": "binance-spot", "symbol": "BTC-USDT", "event_ns": 1, "received_ns": 1}
+COMMON: dict[str, Any] = {"venue": "binance-spot", "symbol": "BTC-USDT", "event_ns": 1, "received_ns": 1}
 MIB = 2**20
 
 
