@@ -9,6 +9,7 @@ import msgspec
 
 from libs.common.events import BookDelta, BookSnapshot, Gap, Liquidation, PositionSide
 from libs.common.runtime.backoff import Backoff
+from libs.common.runtime.settings import load
 from services.ingest.delivery.buffer import Buffer
 from services.ingest.delivery.ledger import Ledger
 from services.ingest.delivery.leftovers import Leftovers, leftovers
@@ -109,7 +110,7 @@ async def test_the_next_process_publishes_first_what_is_left(tmp_path, tiny) -> 
     assert left is not None
     buffer = Buffer()
     ledger = Ledger("tiny", buffer)
-    spill, marks = left.spill("tiny", buffer, ledger, {"BTC-USDT": Mark("0", 0)}, Settings())
+    spill, marks = left.spill("tiny", buffer, ledger, {"BTC-USDT": Mark("0", 0)}, load(Settings))
     assert marks == {"BTC-USDT": Mark("500", 500_000_000)}
     draining = asyncio.create_task(Draining("tiny", buffer, broker, ledger=ledger, spill=spill).run())
     await buffer.put(tiny.trade(501))
@@ -128,7 +129,7 @@ async def test_leftovers_that_later_runs_overtook_are_not_published_again(tmp_pa
     buffer, broker = Buffer(), tiny.Broker()
     ledger = Ledger("tiny", buffer)
     newest = {"BTC-USDT": Mark("99", 99_000_000)}
-    spill, marks = left.spill("tiny", buffer, ledger, newest, Settings())
+    spill, marks = left.spill("tiny", buffer, ledger, newest, load(Settings))
     assert marks == newest
     buffer.close()
     await Draining("tiny", buffer, broker, ledger=ledger, spill=spill).run()
@@ -330,7 +331,7 @@ def test_leftovers_say_where_the_tape_ends(tmp_path, tiny) -> None:
     ring = Ring(tmp_path, MIB)
     left = Leftovers(ring, ring.open())
     buffer = Buffer()
-    _, marks = left.spill("tiny", buffer, Ledger("tiny", buffer), {}, Settings())
+    _, marks = left.spill("tiny", buffer, Ledger("tiny", buffer), {}, load(Settings))
     assert marks == {"BTC-USDT": Mark("7", 7_000_000)}
     ring.close()
     assert msgspec.json.encode(marks["BTC-USDT"]) == b'{"trade_id":"7","event_ns":7000000}'

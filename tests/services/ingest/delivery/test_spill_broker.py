@@ -156,7 +156,7 @@ async def test_a_process_killed_during_the_outage_leaves_what_the_next_one_publi
     assert left is not None
     buffer = Buffer()
     ledger = Ledger("tiny", buffer)
-    spill, marks = left.spill("tiny", buffer, ledger, marks, Settings())
+    spill, marks = left.spill("tiny", buffer, ledger, marks, load(Settings))
     assert {mark.trade_id for mark in marks.values()} == {str(load.offered)}  # REST would be asked for what follows
     again = Publisher(address, "test")
     await again.start()
