@@ -150,7 +150,7 @@ async def test_books_come_back_whole_with_a_closed_gap(tmp_path, tiny) -> None:
     parts = _Parts(tmp_path, broker)
 
     def whole(symbol: str) -> BookSnapshot:
-        common = {"venue": "tiny", "symbol": symbol, "event_ns": at, "received_ns": at}
+        common: dict[str, Any] = {"venue": "tiny", "symbol": symbol, "event_ns": at, "received_ns": at}
         return BookSnapshot(**common, bids=((1.0, float(at)),), asks=(), sequence=at)
 
     at = 10

@@ -17,6 +17,7 @@ from libs.common.bus.publisher import Publisher
 from libs.common.bus.reading import Reader
 from libs.common.bus.topics import POSITIONS, TOPICS, TRADES
 from libs.common.events import Trade
+from libs.common.runtime import settings
 from services.ingest.delivery.buffer import Buffer
 from services.ingest.delivery.ledger import Ledger
 from services.ingest.delivery.leftovers import leftovers
@@ -156,7 +157,7 @@ async def test_a_process_killed_during_the_outage_leaves_what_the_next_one_publi
     assert left is not None
     buffer = Buffer()
     ledger = Ledger("tiny", buffer)
-    spill, marks = left.spill("tiny", buffer, ledger, marks, load(Settings))
+    spill, marks = left.spill("tiny", buffer, ledger, marks, settings.load(Settings))
     assert {mark.trade_id for mark in marks.values()} == {str(load.offered)}  # REST would be asked for what follows
     again = Publisher(address, "test")
     await again.start()

@@ -53,7 +53,7 @@ def trade(symbol: str, number: int) -> Trade:
     return Trade(**common(symbol, number), price=1.0, size=1.0, side=Side.BUY, trade_id=str(number))
 
 
-class _NoWait(selectors.DefaultSelector):  # type: ignore[misc,valid-type]  # the class depends on the system
+class _NoWait(selectors.DefaultSelector):
     """Lets a loop's clock jump to its next timer."""
 
     jumped_s = 0.0
