@@ -12,8 +12,8 @@ import pytest
 from deploy.local.children import Child, ChildError, free_port, is_open
 
 _LISTEN = (
-    "import socket,sys,time; s=socket.create_server(('127.0.0.1',int(sys.argv[1])));"
-    "print('up',flush=True); time.sleep(60)"
+    "import socket,sys,time; print('up',flush=True);"
+    "s=socket.create_server(('127.0.0.1',int(sys.argv[1]))); time.sleep(60)"
 )
 
 
