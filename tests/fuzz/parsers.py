@@ -17,10 +17,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import atheris
+import atheris  # type: ignore[import-untyped]  # it has no stubs, and is not installed for checks
 
 with atheris.instrument_imports(include=["services.ingest.vendors", "services.ingest.venues"]):
     from services.ingest.vendors import VENDORS
@@ -213,15 +214,15 @@ def _receive(session: Session, readers: dict[str, Reader], frame: bytes, number:
 
 def _answers(venue: Any, instruments: Any, body: bytes) -> None:
     calls: list[Callable[[], object]] = [
-        lambda: venue.instruments([body]),
-        lambda: venue.turnover([body], instruments),
-        lambda: venue.clock_ns(body),
+        partial(venue.instruments, [body]),
+        partial(venue.turnover, [body], instruments),
+        partial(venue.clock_ns, body),
     ]
     for one in instruments.values():
         calls += [
-            lambda one=one: venue.candles(one, Timeframe.M1, body, NOW_NS, Origin.LIVE),
-            lambda one=one: venue.trades(one, "", body, NOW_NS, Origin.LIVE),
-            lambda one=one: venue.open_interest(one, body, NOW_NS, Origin.LIVE),
+            partial(venue.candles, one, Timeframe.M1, body, NOW_NS, Origin.LIVE),
+            partial(venue.trades, one, "", body, NOW_NS, Origin.LIVE),
+            partial(venue.open_interest, one, body, NOW_NS, Origin.LIVE),
         ]
     for call in calls:
         with contextlib.suppress(AnswerError):
@@ -230,7 +231,8 @@ def _answers(venue: Any, instruments: Any, body: bytes) -> None:
 
 def vendor_target(name: str) -> Callable[[bytes], None]:
     """Return what one input does to the parsers of a vendor."""
-    vendor: Vendor = VENDORS[name](key="key")
+    make: Any = VENDORS[name]
+    vendor: Vendor = make(key="key")
     jobs = vendor.jobs(["BTC-USDT-PERP", "ETH-USDT"])
 
     def run(data: bytes) -> None:

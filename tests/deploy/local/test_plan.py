@@ -95,7 +95,10 @@ def test_the_live_feed_has_no_exchange_and_alerts_reach_people_only_through_thei
 
 
 def test_vendors_are_asked_by_a_process_of_their_own_about_every_market_that_has_a_name():
-    markets = {"binance-usdm": ("BTC-USDT-PERP", "top:5"), "okx": ("BTC-USDT-PERP", "ETH-USDT")}
+    markets: dict[str, tuple[str, ...]] = {
+        "binance-usdm": ("BTC-USDT-PERP", "top:5"),
+        "okx": ("BTC-USDT-PERP", "ETH-USDT"),
+    }
     request = Request(feed=Feed.LIVE, markets=markets, vendors=("coinglass", "alternative"))
     assert "ingest-vendors" in names(request)
     (spec,) = (spec for spec in plan(request, wiring(request)) if spec.name == "ingest-vendors")

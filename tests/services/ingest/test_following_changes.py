@@ -29,7 +29,7 @@ class World:
     """A made-up exchange whose catalogue the test changes, and the ingest that follows it; two symbols a connection."""
 
     def __init__(self, tiny: Any, rest_of: Callable[..., Any], server: Any) -> None:
-        class Living(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
+        class Living(tiny.Venue):  # type: ignore[misc]  # the fixture's class
             def instruments(self, bodies: Iterable[bytes], unnamed: Any = None) -> dict[str, Instrument]:
                 rows: dict[str, dict[str, Any]] = {}
                 for body in bodies:
@@ -95,6 +95,7 @@ class World:
 
     def heard_by(self, connection: ServerConnection) -> list[str]:
         natives = {row.get("native", symbol): symbol for symbol, row in self.rows.items()}
+        assert connection.request is not None
         return [natives.get(name, name) for name in unquote(connection.request.path)[1:].split(",")]
 
     @property

@@ -136,7 +136,7 @@ async def test_who_fails_is_said_once_and_holds_up_nobody(caplog: pytest.LogCapt
     )
     assert {one.symbol for one in events} == {"BTC-USDT-PERP"}
     assert len(events) >= 3
-    said = [record.symbol for record in caplog.records if "no open interest" in record.getMessage()]
+    said = [vars(record)["symbol"] for record in caplog.records if "no open interest" in record.getMessage()]
     assert sorted(said) == ["BAD-USDT-PERP", "ODD-USDT-PERP"]
     now = _outcomes()
     assert now["failed"] - before["failed"] >= 3

@@ -6,7 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from services.ingest.calls.rest import Budget, RestError
+from services.ingest.calls.budget import Budget
+from services.ingest.calls.rest import RestError
 from services.ingest.calls.usage import LEAST_PACE, Neighbours, Said, Spent, said_by
 from services.ingest.venues.terms import Request
 

@@ -29,7 +29,7 @@ class TimeFlies(asyncio.SelectorEventLoop):
         return self.now
 
 
-class _Leaping(selectors.DefaultSelector):  # type: ignore[misc, valid-type]  # which one it is depends on the system
+class _Leaping(selectors.DefaultSelector):
     def __init__(self, loop: TimeFlies) -> None:
         super().__init__()
         self._loop = loop

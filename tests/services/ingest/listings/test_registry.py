@@ -23,7 +23,7 @@ class Rig:
     """A registry over a made-up venue; `rows` is its catalogue: symbol to what differs from the usual."""
 
     def __init__(self, tiny: Any, rest_of: Any) -> None:
-        class Listed(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
+        class Listed(tiny.Venue):  # type: ignore[misc]  # the fixture's class
             def instruments(self, bodies: Iterable[bytes], unnamed: Any = None) -> dict[str, Instrument]:
                 rows = [row for body in bodies for row in msgspec.json.decode(body)]
                 if "broken" in rows:

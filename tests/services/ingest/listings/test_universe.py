@@ -51,7 +51,7 @@ class Rig:
     """A universe over a made-up venue whose turnover and catalogue are set by the test."""
 
     def __init__(self, tiny: Any, rest_of: Callable[..., Any], *words: str, pick_every_s: float = 3600.0) -> None:
-        class Ranked(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
+        class Ranked(tiny.Venue):  # type: ignore[misc]  # the fixture's class
             def turnover_requests(self) -> list[Request]:
                 return [Request(url="http://rest/turnover")]
 

@@ -18,7 +18,7 @@ from services.ingest.venues.terms import AnswerError, Request
 def clocked(tiny):
     """The made-up venue, with a clock."""
 
-    class Clocked(tiny.Venue):
+    class Clocked(tiny.Venue):  # type: ignore[name-defined, misc]  # the fixture's class
         def clock_request(self) -> Request | None:
             return Request(url="http://rest/time")
 

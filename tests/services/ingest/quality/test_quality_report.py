@@ -122,12 +122,13 @@ async def test_a_lost_connection_shows_in_the_next_report_and_the_end_in_the_las
     )
     ingest.start(Process("ingest", settings))
 
-    def last() -> FeedQuality | None:
-        reports = broker.of(FeedQuality)
-        return reports[-1] if reports else None
+    def last() -> FeedQuality:
+        report: FeedQuality = broker.of(FeedQuality)[-1]
+        return report
 
     def covered(stream: str) -> float | None:
-        return next((one.coverage for one in last().streams if one.stream == stream), None) if last() else None
+        told = broker.of(FeedQuality)[-1:]
+        return next((one.coverage for report in told for one in report.streams if one.stream == stream), None)
 
     await tiny.until(lambda: len(server.said) == 2)
     await server.send({"t": "trade", "id": 1}, {"t": "snap", "seq": 1, "b": [[1, 1]]})

@@ -141,7 +141,7 @@ async def test_where_the_venue_does_not_say_the_next_trade_tells(desk_of, tiny) 
 
 
 async def test_without_an_order_an_empty_page_proves_nothing_and_one_with_trades_does(desk_of, tiny, rest_of) -> None:
-    class Unordered(tiny.Venue):
+    class Unordered(tiny.Venue):  # type: ignore[misc]  # the fixture's class
         trade_ids = TradeIds.UNORDERED
 
     for newest, told in ((3, [False]), (5, [False, True])):

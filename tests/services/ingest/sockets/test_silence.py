@@ -273,14 +273,16 @@ def test_a_stall_is_flagged_within_three_of_its_own_99ths(mean_s: float, shape: 
     chance = random.Random(seed)
     ear = Ear(["BTC-USDT"], [TRADES])
     ear.say("BTC-USDT", TRADES)
-    gaps, longest, slot = [], 0.0, 0.0
+    gaps: list[float] = []
+    longest = slot = 0.0
     while len(gaps) < 400:
         gap = chance.gammavariate(shape, mean_s / shape)
         ear.now += gap
         ear.say("BTC-USDT", TRADES)
         longest = max(longest, gap)
         if ear.now >= slot:
-            slot, longest = ear.now + 0.5, gaps.append(longest) or 0.0  # type: ignore[func-returns-value]  # in one line
+            gaps.append(longest)
+            slot, longest = ear.now + 0.5, 0.0
     p99, middle = (float(np.quantile(gaps, share, method="inverted_cdf")) for share in (0.99, 0.5))
     stopped, edge = ear.now, 2 ** (1 / 8)
     while not ear.stalls and ear.now - stopped < 400:

@@ -65,7 +65,8 @@ class Rig:
     def __init__(self, tiny: Any, rest_of: Any, server: Any, *, alone: bool, **timers: float) -> None:
         self.venue = tiny.Venue(server.url)
         self.alone = alone
-        self.timers = Timers(**{"close_s": 0.2, "subscribe_spacing_s": 0.0, "snapshot_spacing_s": 0.01, **timers})
+        quick: dict[str, Any] = {"close_s": 0.2, "subscribe_spacing_s": 0.0, "snapshot_spacing_s": 0.01, **timers}
+        self.timers = Timers(**quick)
         self.instruments = {symbol: self.venue.instrument(symbol) for symbol in SYMBOLS}
         self.exchange = Exchange(server)
         self.rest = rest_of(self.answer, backoff=Backoff(initial_s=0.001, cap_s=0.002))

@@ -1,6 +1,7 @@
 """Bybit's turnover and clock, from the vendor's sample answers."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,7 @@ def test_turnover_is_in_quote_currency_and_one_name_is_two_instruments() -> None
 
 @pytest.mark.parametrize("said", ["", "NaN", "-1", 7, None])
 def test_an_unreadable_turnover_is_absent_and_loses_no_other(said) -> None:
-    rows = (SPOT | {"turnover24h": said}, 7, {}, SPOT | {"symbol": "NOBODYUSDT"})
+    rows: tuple[Any, ...] = (SPOT | {"turnover24h": said}, 7, {}, SPOT | {"symbol": "NOBODYUSDT"})
     assert VENUE.turnover([_answer("spot", *rows), _answer("linear", LINEAR)], LISTED) == {
         "linear:BTCUSDT": 253_089_983.0199994
     }

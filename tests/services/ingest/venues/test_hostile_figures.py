@@ -79,7 +79,8 @@ def _with(value: Any, path: tuple[Any, ...], leaf: Any) -> Any:
 
 def _figures(venue: Venue, body: bytes) -> list[float]:
     """Return every number that `body` leads to."""
-    listed, found = _listed(venue), []
+    listed = _listed(venue)
+    found: list[float] = []
     for read in (
         lambda: list(venue.turnover([body], listed).values()),
         lambda: [venue.clock_ns(body)],

@@ -3,6 +3,7 @@
 import json
 import math
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -145,7 +146,7 @@ def _ms(text: str) -> int:
     return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def _asked(timeframe: Timeframe, limit: int, now: str) -> tuple[dict, int]:
+def _asked(timeframe: Timeframe, limit: int, now: str) -> tuple[dict[str, Any], int]:
     request = VENUE.candles_request_at(BTC, timeframe, limit, _ms(now) * 1_000_000)
     body = json.loads(request.body or b"")
     assert body["type"] == "candleSnapshot"
@@ -431,7 +432,7 @@ def test_the_registry_has_it_and_refuses_another_book() -> None:
     assert VENUES["hyperliquid"] is Hyperliquid
     assert Hyperliquid().plan([BTC], (Stream.TRADES,))[0].url == "wss://api.hyperliquid.xyz/ws"
     with pytest.raises(ValueError, match="book channel"):
-        VENUES["hyperliquid"](book_channel="book50")
+        VENUES["hyperliquid"](book_channel="book50")  # type: ignore[arg-type]  # wrong on purpose
     named = hyperliquid("kPEPE")
     assert named is not None
     assert (named.symbol, named.contract_size) == ("1000PEPE-USDC-PERP", 1.0)

@@ -232,7 +232,7 @@ def test_what_stayed_the_same_is_said_again_after_a_minute() -> None:
     assert [type(item) for item in said(one, context(markPx="84149.0"), NOW + 2 * second)] == [MarkPrice]
     assert [type(item) for item in said(one, context(funding="-0.01"), NOW + 3 * second)] == [MarkPrice, FundingRate]
     changed = said(one, context(openInterest="1"), NOW + 4 * second)
-    assert [type(item) for item in changed] == [FundingRate, OpenInterest]
+    assert [type(item).__name__ for item in changed] == ["FundingRate", "OpenInterest"]
     again = said(one, context(openInterest="1"), NOW + 60 * second)
     assert [type(item) for item in again] == [MarkPrice, FundingRate, OpenInterest]
     assert said(one, context(openInterest="1"), NOW + 61 * second) == [

@@ -271,12 +271,14 @@ def test_a_week_is_closed_with_its_last_day() -> None:
 
 
 def test_what_is_asked_for() -> None:
+    pair = kraken("ETH/EUR")
+    assert pair is not None
     requests = [
         *VENUE.instruments_requests(),
         VENUE.snapshot_request(BTC),
         VENUE.candles_request(BTC, Timeframe.H4, 5),
         VENUE.candles_request(BTC, Timeframe.W1, 5),
-        VENUE.candles_request(kraken("ETH/EUR"), Timeframe.M1, 5),
+        VENUE.candles_request(pair, Timeframe.M1, 5),
     ]
     assert [one.url.removeprefix("http://127.0.0.1:2/0/public/") for one in requests] == [
         "AssetPairs?assetVersion=1",
@@ -315,7 +317,7 @@ def test_a_session_asks_for_its_plan_and_one_without_symbols_for_nothing() -> No
 def test_registered_with_its_depths() -> None:
     assert VENUES["kraken"] is Kraken
     with pytest.raises(ValueError, match="one of book10, book25, book100, book500, book1000"):
-        VENUES["kraken"](book_channel="book")
+        VENUES["kraken"](book_channel="book")  # type: ignore[arg-type]  # wrong on purpose
 
 
 def test_names_of_recordings() -> None:

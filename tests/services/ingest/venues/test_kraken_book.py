@@ -233,7 +233,9 @@ _steps = st.lists(
 @settings(max_examples=300, deadline=None)
 @given(_steps)
 def test_drops_repeats_reorders_and_resets_never_publish_a_false_book(steps) -> None:  # noqa: C901 - a venue, its network and its reader are one story
-    exchange, order, late = Exchange(), [], []
+    exchange = Exchange()
+    order: list[Any] = []
+    late: list[Any] = []
     start = exchange.view()
     for levels, fate, _ in steps:
         seen = exchange.view()
@@ -252,7 +254,8 @@ def test_drops_repeats_reorders_and_resets_never_publish_a_false_book(steps) -> 
         order += late
         late = []
 
-    book, reader = vouched(), {}
+    book = vouched()
+    reader: dict[str, Any] = {}
     asked_at = None
 
     def check(items, view) -> bool:
@@ -280,7 +283,7 @@ def test_drops_repeats_reorders_and_resets_never_publish_a_false_book(steps) -> 
         if check(take(message, position * 1_000), view):
             asked_at = position + steps[position % len(steps)][2]
         if asked_at is not None and position >= asked_at:
-            check(book.whole(push(*view, checksum=kraken_crc(*view)), position * 1_000), view)
+            check(book.whole(push(view[0], view[1], checksum=kraken_crc(*view)), position * 1_000), view)
             asked_at = None
     final = exchange.view()
     check(book.whole(push(*final, checksum=kraken_crc(*final)), 1_000_000), final)

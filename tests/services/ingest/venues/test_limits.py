@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -58,7 +59,7 @@ def _bases(count: int, odd: Iterable[str]) -> list[str]:
     return list(dict.fromkeys([*odd, *(f"COIN{number}" for number in range(count))]))[:count]
 
 
-def _said(venue: Venue, plan: Plan, instruments: dict[str, Instrument]) -> list[dict[str, object]]:
+def _said(venue: Venue, plan: Plan, instruments: dict[str, Instrument]) -> list[dict[str, Any]]:
     frames = venue.session(plan, instruments, Origin.LIVE).subscribe()
     assert all(len(frame) <= 64 * 1024 for frame in frames)
     return [json.loads(frame) for frame in frames]

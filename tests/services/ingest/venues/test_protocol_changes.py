@@ -5,6 +5,7 @@ Frames are recorded ones, else the vendors' documented ones; a session reads the
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,7 +57,7 @@ def _read(session, *frames):
     return [item for one in frames for item in session.receive(json.dumps(one).encode(), 5)]
 
 
-def _recorded(folder: Path, name: str, *parts: str) -> list:
+def _recorded(folder: Path, name: str, *parts: str) -> list[Any]:
     """Return the recorded frames that hold all of `parts`."""
     lines = (folder / "raw" / name).read_text().splitlines()
     found = [json.loads(line) for line in lines if all(part in line for part in parts)]
@@ -113,7 +114,7 @@ class TestBinance:
         depth |= {"pu": 149, "b": [["79999", "10"]], "a": [["80001", "100"]]}
         snapshot = json.dumps({"lastUpdateId": 158, "bids": [["79998", "1"]], "asks": [["80002", "1"]]}).encode()
 
-        def events(market: Session, public: Session) -> list:
+        def events(market: Session, public: Session) -> list[Any]:
             items = _read(market, trade) + _read(public, depth)
             items += public.snapshot("BTC-USDT-PERP", snapshot, 5)
             return [item for item in items if isinstance(item, Trade | BookSnapshot | BookDelta)]
@@ -251,6 +252,8 @@ class TestBybit:
         (one,) = [one for one in _read(_session("bybit"), frame) if isinstance(one, OpenInterest)]
         assert (one.contracts, one.notional, one.base) == (449736676 / 2, 449736676 / 2, 15747.08 / 2)
         mark = float(frame["data"]["markPrice"])
+        assert one.notional
+        assert one.base
         assert one.notional / one.base == pytest.approx(mark, rel=1e-5)
 
     def test_the_interval_of_funding_is_said_since_2026(self, recordings: Path) -> None:

@@ -44,7 +44,7 @@ class Desk:
     """One venue's session with a book at 10."""
 
     def __init__(
-        self, session: Session, symbol: str, frame: Callable[..., Any], begin: Callable[["Desk"], None]
+        self, session: Session, symbol: str, frame: Callable[..., Any], begin: Callable[["Desk"], object]
     ) -> None:
         self.session, self.symbol, self.frame = session, symbol, frame
         begin(self)
@@ -73,7 +73,8 @@ class Desk:
 def okx() -> Desk:
     def frame(previous: int, sequence: int, *, action: str = "update", bids: Any = MORE) -> Any:
         asks = ASKS if action == "snapshot" else []
-        row = {"bids": [[*level, "0", "1"] for level in bids], "asks": [[*level, "0", "1"] for level in asks]}
+        sides = [[[*level, "0", "1"] for level in side] for side in (bids, asks)]
+        row: dict[str, Any] = {"bids": sides[0], "asks": sides[1]}
         row |= {"ts": str(AT), "seqId": sequence, "prevSeqId": previous}
         return {"arg": {"channel": "books", "instId": "BTC-USDT-SWAP"}, "action": action, "data": [row]}
 
@@ -126,7 +127,7 @@ DESKS: dict[str, Callable[[], Desk]] = {
     "coinapi": coinapi,
 }
 
-FUTURES = [
+FUTURES: list[tuple[str, list[tuple[int, ...]], str]] = [
     ("next", [(11, 12, 10)], "applied"),
     ("grouped: ids between are not named", [(11, 40, 10)], "applied"),
     ("repeat", [(8, 10, 7)], "ignored"),

@@ -30,7 +30,8 @@ def _instrument(venue: str) -> Instrument:
 
 def _venue(name: str) -> Venue:
     options = {"api_key": "key"} if name in KEYED else {}
-    return VENUES[name](**options)
+    venue: Venue = VENUES[name](**options)
+    return venue
 
 
 def test_every_venue_has_its_row() -> None:
