@@ -72,11 +72,12 @@ class Outcome(Struct):
         """Records of trades that were there already."""
         return sum(self.trade_ids.values()) - len(self.trade_ids)
 
-    def open_gaps(self) -> list[Gap]:
-        """Return the gaps whose end was never said."""
+    def open_gaps(self, until_ns: int) -> list[Gap]:
+        """Return the gaps noticed before `until_ns` whose end was never said; later ones are of a silent exchange."""
         last: dict[tuple[str, str], Gap] = {}
         for gap in self.gaps:
-            last[gap.symbol, gap.stream] = gap
+            if gap.event_ns <= until_ns:
+                last[gap.symbol, gap.stream] = gap
         return [gap for gap in last.values() if gap.to_ns == gap.from_ns and not gap.recovered]
 
     def opened(self, stream: str) -> int:

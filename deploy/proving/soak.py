@@ -26,6 +26,7 @@ from deploy.proving.soak_findings import Played, charted, findings
 from deploy.proving.street import Street, every
 from libs.common.bus.admin import ensure_topics
 from libs.common.bus.topics import TOPICS
+from libs.common.runtime.clock import now_ns
 
 log = logging.getLogger("csx.soak")
 
@@ -65,7 +66,7 @@ def run(course: Course, markets: Sequence[Session], folder: Path) -> list[Played
         speeds = {one.venue: one.seconds / course.seconds for one in markets}
         watched = {one.venue: _start(street, one, speeds[one.venue]) for one in markets}
         _disturb(street, course, markets, list(watched.values()))
-        drained_s = _drain(street, markets, list(watched.values()))
+        drained_s, finished = _drain(street, markets, list(watched.values()))
         log.info("drained after %.0f s more", drained_s)
         played = []
         for one in markets:
@@ -79,6 +80,7 @@ def run(course: Course, markets: Sequence[Session], folder: Path) -> list[Played
                     book=json.loads(street.control(one.venue, path)),
                     outcome=asyncio.run(outcome(street.bootstrap, one.venue, one.symbol)),
                     drained_s=drained_s,
+                    finished_ns=finished[one.venue],
                 )
             )
         return played
@@ -127,14 +129,18 @@ def _disturb(street: Street, course: Course, markets: Sequence[Session], watched
     every(1.0, course.seconds, step)
 
 
-def _drain(street: Street, markets: Sequence[Session], watched: Sequence[Watched]) -> float:
-    """Wait until everything was played and published; return for how long."""
+def _drain(street: Street, markets: Sequence[Session], watched: Sequence[Watched]) -> tuple[float, dict[str, int]]:
+    """Wait until everything was played and published; return for how long, and when each exchange had played all."""
     began_s = time.monotonic()
+    ended: dict[str, int] = {}
     quiet = 0
     before = -1.0
     while time.monotonic() - began_s < _DRAIN_WITHIN_S and quiet < _QUIET_S:
         time.sleep(1.0)
-        finished = all(street.status(one.venue).get("finished") for one in markets)
+        for market in markets:
+            if market.venue not in ended and street.status(market.venue).get("finished"):
+                ended[market.venue] = now_ns()
+        finished = len(ended) == len(markets)
         samples = [one.look(-1.0) for one in watched]
         for one in watched:
             one.samples = [sample for sample in one.samples if sample.at_s >= 0]
@@ -149,7 +155,7 @@ def _drain(street: Street, markets: Sequence[Session], watched: Sequence[Watched
         before = published
     for one in watched:
         one.look(time.monotonic() - began_s + 10**6)
-    return time.monotonic() - began_s
+    return time.monotonic() - began_s, ended | {one.venue: now_ns() for one in markets if one.venue not in ended}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

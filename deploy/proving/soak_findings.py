@@ -26,6 +26,8 @@ class Played(Struct, frozen=True, kw_only=True):
     """Of its exchange, as played."""
     outcome: Outcome
     drained_s: float
+    finished_ns: int
+    """When the exchange had said all that was recorded, by our clock."""
 
 
 def findings(played: Sequence[Played], cuts: float) -> list[Finding]:
@@ -99,6 +101,7 @@ def _result(one: Played) -> list[Finding]:
     truth = {str(number) for number in session.trade_ids}
     missing, foreign = truth - set(outcome.trade_ids), set(outcome.trade_ids) - truth
     opened = {stream: outcome.opened(stream) for stream in ("trades", "books")}
+    still_open = outcome.open_gaps(one.finished_ns)
     lost = sum(outcome.closed(stream, recovered=False) for stream in opened)
     truth_book = tuple(
         [(float(price), float(size)) for price, size in one.book[side][:_BOOK_LEVELS]] for side in ("bids", "asks")
@@ -109,10 +112,10 @@ def _result(one: Played) -> list[Finding]:
         Finding("trades out of order", "0", f"{outcome.out_of_order}", outcome.out_of_order == 0),
         Finding("records of a trade that was there already", "told", f"{outcome.duplicates}", held=True),
         Finding(
-            "gaps, each closed with everything recovered",
+            "gaps until the exchange fell silent, each closed with everything recovered",
             "none left open, nothing lost",
-            f"{opened['trades']} in trades, {opened['books']} in books; {len(outcome.open_gaps())} open, {lost} lost",
-            not outcome.open_gaps() and not lost,
+            f"{opened['trades']} in trades, {opened['books']} in books; {len(still_open)} open, {lost} lost",
+            not still_open and not lost,
         ),
         Finding(
             "book on the topic",

@@ -35,7 +35,7 @@ _CLOSED_FOR_NS: Final = 5 * SECOND_NS
 class Binance(Venue):
     """What all venues of Binance do alike; one instance a configuration."""
 
-    burst_s = 15.0  # limits are by the minute
+    burst_s = 30.0  # limits are by the minute: with half of them at once, and half in the minute, they are kept
     heartbeat = Heartbeat(ping=None, idle_s=60, dead_s=60)
     rules: ClassVar[Rules]
 

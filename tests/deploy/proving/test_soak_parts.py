@@ -43,10 +43,10 @@ def gap(from_ns: int, to_ns: int, *, stream: str = "trades", recovered: bool = F
 
 def test_gaps_are_matched_by_stream():
     outcome = Outcome(gaps=[gap(1, 1), gap(1, 1, stream="books"), gap(1, 4, recovered=True)])
-    assert [one.stream for one in outcome.open_gaps()] == ["books"]
+    assert [one.stream for one in outcome.open_gaps(10)] == ["books"]
     assert (outcome.opened("trades"), outcome.closed("trades", recovered=True)) == (1, 1)
     outcome.gaps.append(gap(1, 5, stream="books"))
-    assert outcome.open_gaps() == []
+    assert outcome.open_gaps(10) == []
     assert outcome.closed("books", recovered=True) == 0
 
 
@@ -78,6 +78,7 @@ def played(outcome: Outcome, *, rss_per_min: float = 0.0, fullest: float = 500, 
         book={"bids": [["10", "1"]], "asks": [["11", "1"]]},
         outcome=outcome,
         drained_s=1.0,
+        finished_ns=10,
     )
 
 
@@ -102,7 +103,7 @@ def test_each_fault_is_found():
     assert failed(played(missing)) == {"trades missing at the end"}
     dangling = whole()
     dangling.gaps.append(gap(7, 7))
-    assert failed(played(dangling)) == {"gaps, each closed with everything recovered"}
+    assert failed(played(dangling)) == {"gaps until the exchange fell silent, each closed with everything recovered"}
     other = whole()
     other.book.hear(BookSnapshot(**COMMON, bids=((9.0, 1.0),), asks=((11.0, 1.0),), sequence=6))
     assert failed(played(other)) == {"book on the topic"}
