@@ -1,6 +1,5 @@
 """Bybit over loopback: two sockets for one name, a jump, a lost connection, a bad topic; nothing mixes or is lost."""
 
-import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -10,22 +9,11 @@ import httpx
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from libs.common.events import BookDelta, BookSnapshot, Gap, Origin, Trade
+from libs.common.events import BookDelta, BookSnapshot, Gap, Trade
 from libs.common.events.symbols import parse
-from libs.common.runtime.backoff import Backoff
-from services.ingest.calls.rest import Rest
-from services.ingest.delivery.buffer import Buffer
-from services.ingest.delivery.publisher import Draining
-from services.ingest.delivery.rejects import Parking
-from services.ingest.recovery.backfill import Limits
-from services.ingest.recovery.gaps import Gaps
-from services.ingest.recovery.recovery import Recovery
-from services.ingest.sockets.feed import Feed
-from services.ingest.sockets.intake import Intake
-from services.ingest.sockets.line import Line
 from services.ingest.sockets.timers import Timers
 from services.ingest.venues import Bybit
-from services.ingest.venues.terms import Instrument, Plan, Stream
+from services.ingest.venues.terms import Instrument
 
 AT = 1_786_310_819_680
 INSTRUMENTS = {
@@ -106,47 +94,12 @@ async def exchange() -> AsyncIterator[Exchange]:
 
 
 @pytest.fixture
-async def fed(exchange: Exchange, tiny) -> AsyncIterator[Any]:
+async def fed(exchange: Exchange, listening) -> AsyncIterator[Any]:
     """What the broker has of the lines that listen to the exchange."""
     venue = Bybit(ws_url=exchange.url, rest_url="http://rest")
-    client = httpx.AsyncClient(transport=httpx.MockTransport(exchange.answer))
-    rest = Rest("bybit", client, weight_per_minute=60_000, backoff=Backoff(initial_s=0.001, cap_s=0.002))
-    by_symbol = {one.symbol: one for one in INSTRUMENTS.values()}
-    buffer, broker = Buffer(), tiny.Broker()
-    gaps = Gaps("bybit", Origin.LIVE, buffer)
-    limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits)
-    parking = Parking("bybit", broker)
-    intake = Intake("bybit", buffer, recovery, gaps, parking)
     timers = Timers(close_s=0.2, subscribe_spacing_s=0.01, resubscribe_spacing_s=0.01)
-
-    def open_feed(plan: Plan, active: bool) -> Feed:
-        return Feed(
-            f"bybit {plan.url}",
-            plan,
-            venue,
-            venue.session(plan, INSTRUMENTS, Origin.LIVE),
-            instruments=by_symbol,
-            intake=intake,
-            rest=rest,
-            timers=timers,
-            active=active,
-        )
-
-    plans = venue.plan(list(INSTRUMENTS.values()), tuple(Stream))
-    lines = [Line("bybit", one, open_feed, intake, backoff=Backoff(initial_s=0.01, cap_s=0.02)) for one in plans]
-    draining = Draining("bybit", buffer, broker, backoff=Backoff(initial_s=0.001, cap_s=0.01))
-    tasks = [asyncio.create_task(work) for work in (draining.run(), parking.run(), *(line.run() for line in lines))]
-    yield broker
-    for line in lines:
-        await line.stop()
-    await recovery.stop()
-    buffer.close()
-    await asyncio.wait_for(tasks[0], 5)
-    tasks[1].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await rest.stop()
-    await client.aclose()
+    async with listening(venue, list(INSTRUMENTS.values()), exchange.answer, timers) as broker:
+        yield broker
 
 
 def _ids(fed, symbol) -> list[str]:

@@ -12,26 +12,16 @@ from prometheus_client import REGISTRY
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import InvalidStatus
 
-from libs.common.events import BookSnapshot, Gap, Origin, Trade
+from libs.common.events import BookSnapshot, Gap, Trade
 from libs.common.events.symbols import spot
-from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
 from services.ingest.calls.rest import Rest, RestError
-from services.ingest.delivery.buffer import Buffer
-from services.ingest.delivery.publisher import Draining
-from services.ingest.delivery.rejects import Parking
-from services.ingest.recovery.backfill import Limits
-from services.ingest.recovery.gaps import Gaps
-from services.ingest.recovery.recovery import Recovery
 from services.ingest.settings import Settings
 from services.ingest.sockets.dial import dial
-from services.ingest.sockets.feed import Feed
-from services.ingest.sockets.intake import Intake
-from services.ingest.sockets.line import Line
 from services.ingest.sockets.timers import Timers
 from services.ingest.venues import Coinapi
-from services.ingest.venues.terms import Header, Instrument, Plan, Request, Stream
+from services.ingest.venues.terms import Header, Instrument, Request, Stream
 
 KEY = "S3CRET-0123"
 BTC = Instrument(symbol="BTC-USD", native="COINBASE_SPOT_BTC_USD", kind=spot("BTC", "USD"), tick=0.01, lot=1e-8)
@@ -109,44 +99,11 @@ async def vendor() -> AsyncIterator[Vendor]:
 
 
 @pytest.fixture
-async def fed(vendor: Vendor, tiny) -> AsyncIterator[Any]:
+async def fed(vendor: Vendor, listening) -> AsyncIterator[Any]:
     """What the broker has of a line that listens to the vendor."""
     venue = Coinapi(ws_url=vendor.url, rest_url="http://rest", api_key=KEY)
-    client = httpx.AsyncClient(transport=httpx.MockTransport(vendor.answer))
-    rest = Rest("coinapi", client, weight_per_minute=60_000, backoff=Backoff(initial_s=0.001, cap_s=0.002))
-    buffer, broker, by_symbol = Buffer(), tiny.Broker(), {BTC.symbol: BTC}
-    gaps = Gaps("coinapi", Origin.LIVE, buffer)
-    limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-    recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits)
-    parking = Parking("coinapi", broker)
-    intake = Intake("coinapi", buffer, recovery, gaps, parking)
-    (plan,) = venue.plan([BTC], tuple(Stream))
-
-    def open_feed(plan: Plan, active: bool) -> Feed:
-        return Feed(
-            f"coinapi {plan.url}",
-            plan,
-            venue,
-            venue.session(plan, {BTC.native: BTC}, Origin.LIVE),
-            instruments=by_symbol,
-            intake=intake,
-            rest=rest,
-            timers=Timers(close_s=0.2, first_data_s=0.3),
-            active=active,
-        )
-
-    line = Line("coinapi", plan, open_feed, intake, backoff=Backoff(initial_s=0.01, cap_s=0.02))
-    draining = Draining("coinapi", buffer, broker, backoff=Backoff(initial_s=0.001, cap_s=0.01))
-    tasks = [asyncio.create_task(work) for work in (draining.run(), parking.run(), line.run())]
-    yield broker
-    await line.stop()
-    await recovery.stop()
-    buffer.close()
-    await asyncio.wait_for(tasks[0], 5)
-    tasks[1].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await rest.stop()
-    await client.aclose()
+    async with listening(venue, [BTC], vendor.answer, Timers(close_s=0.2, first_data_s=0.3)) as broker:
+        yield broker
 
 
 async def test_a_hole_in_the_book_makes_a_new_connection_and_missed_trades_are_fetched_by_time(

@@ -1,30 +1,19 @@
 """Hyperliquid over loopback: what a connection replays, what ten trades of REST can fill, and what stays a hole."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from libs.common.events import BookSnapshot, FundingRate, Gap, MarkPrice, OpenInterest, Origin, Trade
+from libs.common.events import BookSnapshot, FundingRate, Gap, MarkPrice, OpenInterest, Trade
 from libs.common.events.symbols import perpetual
-from libs.common.runtime.backoff import Backoff
-from services.ingest.calls.rest import Rest
-from services.ingest.delivery.buffer import Buffer
-from services.ingest.delivery.publisher import Draining
-from services.ingest.delivery.rejects import Parking
-from services.ingest.recovery.backfill import Limits
-from services.ingest.recovery.gaps import Gaps
-from services.ingest.recovery.recovery import Recovery
-from services.ingest.sockets.feed import Feed
-from services.ingest.sockets.intake import Intake
-from services.ingest.sockets.line import Line
 from services.ingest.sockets.timers import Timers
 from services.ingest.venues import Hyperliquid
-from services.ingest.venues.terms import Instrument, Plan, Stream
+from services.ingest.venues.terms import Instrument
 
 BTC = Instrument(symbol="BTC-USDC-PERP", native="BTC", kind=perpetual("BTC", "USDC"), tick=0.1, lot=1e-5)
 T = 1_790_232_216_000
@@ -120,64 +109,23 @@ async def exchange() -> AsyncIterator[Exchange]:
 
 
 @pytest.fixture
-async def follow(exchange: Exchange, tiny) -> AsyncIterator[Callable[..., Any]]:
+async def follow(exchange: Exchange, listening) -> AsyncIterator[Callable[..., Any]]:
     """Listen to the exchange, as a run that begins or goes on behind a trade; return what the broker has of it."""
-    ends: list[Any] = []
+    async with AsyncExitStack() as runs:
 
-    def begin(behind: str = "") -> Any:
-        venue = Hyperliquid(ws_url=exchange.url, rest_url="http://rest")
-        client = httpx.AsyncClient(transport=httpx.MockTransport(exchange.answer))
-        rest = Rest("hyperliquid", client, weight_per_minute=60_000, backoff=Backoff(initial_s=0.001, cap_s=0.002))
-        buffer, broker, by_symbol = Buffer(), tiny.Broker(), {BTC.symbol: BTC}
-        gaps = Gaps("hyperliquid", Origin.LIVE, buffer)
-        limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-        recovery = Recovery(venue, by_symbol, rest, buffer, gaps, limits=limits)
-        if behind:
-            recovery.resume(BTC.symbol, behind, int(behind.split("-", maxsplit=1)[0]) * 1_000_000)
-        parking = Parking("hyperliquid", broker)
-        intake = Intake("hyperliquid", buffer, recovery, gaps, parking)
-        (plan,) = venue.plan([BTC], tuple(Stream))
+        async def begin(behind: str = "") -> Any:
+            venue = Hyperliquid(ws_url=exchange.url, rest_url="http://rest")
+            # the venue allows less than a minute between frames
+            timers = Timers(close_s=0.2, subscribe_spacing_s=60.0, resubscribe_spacing_s=0.001)
+            mark = (behind, int(behind.split("-", maxsplit=1)[0]) * 1_000_000) if behind else None
+            return await runs.enter_async_context(listening(venue, [BTC], exchange.answer, timers, mark))
 
-        def open_feed(plan: Plan, active: bool) -> Feed:
-            return Feed(
-                f"hyperliquid {plan.url}",
-                plan,
-                venue,
-                venue.session(plan, {BTC.native: BTC}, Origin.LIVE),
-                instruments=by_symbol,
-                intake=intake,
-                rest=rest,
-                timers=Timers(
-                    close_s=0.2, subscribe_spacing_s=60.0, resubscribe_spacing_s=0.001
-                ),  # the venue allows less
-                active=active,
-            )
-
-        line = Line("hyperliquid", plan, open_feed, intake, backoff=Backoff(initial_s=0.01, cap_s=0.02))
-        draining = Draining("hyperliquid", buffer, broker, backoff=Backoff(initial_s=0.001, cap_s=0.01))
-        tasks = [asyncio.create_task(work) for work in (draining.run(), parking.run(), line.run())]
-
-        async def end() -> None:
-            await line.stop()
-            await recovery.stop()
-            buffer.close()
-            await asyncio.wait_for(tasks[0], 5)
-            tasks[1].cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await rest.stop()
-            await client.aclose()
-
-        ends.append(end)
-        return broker
-
-    yield begin
-    for end in ends:
-        await end()
+        yield begin
 
 
 async def test_everything_the_venue_tells_arrives(exchange: Exchange, follow, tiny) -> None:
     await exchange.trade(1, 2, 3)
-    broker = follow()
+    broker = await follow()
     await tiny.until(lambda: exchange.hears and broker.of(OpenInterest))
     await exchange.trade(4)
     await exchange.push("l2Book", book(500, bid="84142.0"))
@@ -192,7 +140,7 @@ async def test_everything_the_venue_tells_arrives(exchange: Exchange, follow, ti
 
 
 async def test_trades_that_the_next_connection_replays_are_no_hole(exchange: Exchange, follow, tiny) -> None:
-    broker = follow()
+    broker = await follow()
     await tiny.until(lambda: exchange.hears)
     await exchange.trade(*range(1, 8))
     await tiny.until(lambda: numbers(broker) == list(range(1, 8)))
@@ -209,7 +157,7 @@ async def test_trades_that_the_next_connection_replays_are_no_hole(exchange: Exc
 
 async def test_what_is_not_replayed_is_fetched_as_far_as_ten_trades_reach(exchange: Exchange, follow, tiny) -> None:
     exchange.replay = 0
-    broker = follow()
+    broker = await follow()
     await tiny.until(lambda: exchange.hears)
     await exchange.trade(1, 2, 3)
     await tiny.until(lambda: numbers(broker) == [1, 2, 3])
@@ -222,7 +170,7 @@ async def test_what_is_not_replayed_is_fetched_as_far_as_ten_trades_reach(exchan
 
 
 async def test_what_lies_further_back_stays_a_hole_at_once(exchange: Exchange, follow, tiny) -> None:
-    broker = follow()
+    broker = await follow()
     await tiny.until(lambda: exchange.hears)
     await exchange.trade(1, 2, 3)
     await tiny.until(lambda: numbers(broker) == [1, 2, 3])
@@ -241,7 +189,7 @@ async def test_what_lies_further_back_stays_a_hole_at_once(exchange: Exchange, f
 
 async def test_a_restart_continues_behind_what_was_published(exchange: Exchange, follow, tiny) -> None:
     await exchange.trade(*range(1, 10))
-    broker = follow(behind=f"{row(8)['time']}-8")
+    broker = await follow(behind=f"{row(8)['time']}-8")
     await tiny.until(lambda: exchange.hears)
     await exchange.trade(10, 11)
     await tiny.until(lambda: numbers(broker)[-1:] == [11])
@@ -253,7 +201,7 @@ async def test_a_restart_continues_behind_what_was_published(exchange: Exchange,
 
 
 async def test_a_damaged_book_is_asked_for_again(exchange: Exchange, follow, tiny) -> None:
-    broker = follow()
+    broker = await follow()
     await tiny.until(lambda: len(broker.of(BookSnapshot)) == 1)
     await exchange.push("l2Book", {"coin": "BTC", "time": T + 1, "levels": [[{"px": "x"}], []]})
     await tiny.until(lambda: len(broker.of(BookSnapshot)) == 2)

@@ -16,30 +16,19 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
-from libs.common.events import BookDelta, BookSnapshot, Gap, Origin, Trade
+from libs.common.events import BookDelta, BookSnapshot, Gap, Trade
 from libs.common.events.symbols import spot
-from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
-from services.ingest.calls.rest import Rest
-from services.ingest.delivery.buffer import Buffer
-from services.ingest.delivery.publisher import Draining
-from services.ingest.delivery.rejects import Parking
 from services.ingest.recording.entries import Entry
 from services.ingest.recording.normalize import Normalizer
 from services.ingest.recording.order import Order
 from services.ingest.recording.record import record
 from services.ingest.recording.recorder import Recorder
-from services.ingest.recovery.backfill import Limits
-from services.ingest.recovery.gaps import Gaps
-from services.ingest.recovery.recovery import Recovery
 from services.ingest.settings import Settings
-from services.ingest.sockets.feed import Feed
-from services.ingest.sockets.intake import Intake
-from services.ingest.sockets.line import Line
 from services.ingest.sockets.timers import Timers
 from services.ingest.venues import Kraken
-from services.ingest.venues.terms import Instrument, Plan, Stream
+from services.ingest.venues.terms import Instrument
 
 BTC = Instrument(
     symbol="BTC-USD", native="BTC/USD", kind=spot("BTC", "USD"), tick=0.1, lot=1e-8, aliases=("XBTUSD", "XBT/USD")
@@ -168,44 +157,12 @@ async def venue() -> AsyncIterator[Venue]:
 
 
 @pytest.fixture
-async def fed(venue: Venue, tiny) -> AsyncIterator[Any]:
+async def fed(venue: Venue, listening) -> AsyncIterator[Any]:
     """What the broker has of a line that listens to the venue."""
     kraken = Kraken(ws_url=venue.url, rest_url="http://rest")
-    client = httpx.AsyncClient(transport=httpx.MockTransport(venue.answer))
-    rest = Rest("kraken", client, weight_per_minute=60_000, backoff=Backoff(initial_s=0.001, cap_s=0.002))
-    buffer, broker, by_symbol = Buffer(), tiny.Broker(), {BTC.symbol: BTC}
-    gaps = Gaps("kraken", Origin.LIVE, buffer)
-    limits = Limits(grace_s=0.01, empty_wait_s=0.01)
-    recovery = Recovery(kraken, by_symbol, rest, buffer, gaps, limits=limits)
-    parking = Parking("kraken", broker)
-    intake = Intake("kraken", buffer, recovery, gaps, parking)
-    (plan,) = kraken.plan([BTC], tuple(Stream))
-
-    def open_feed(plan: Plan, active: bool) -> Feed:
-        return Feed(
-            f"kraken {plan.url}",
-            plan,
-            kraken,
-            kraken.session(plan, {BTC.native: BTC}, Origin.LIVE),
-            instruments=by_symbol,
-            intake=intake,
-            rest=rest,
-            timers=Timers(close_s=0.2, subscribe_spacing_s=0.001, resubscribe_spacing_s=0.001),
-            active=active,
-        )
-
-    line = Line("kraken", plan, open_feed, intake, backoff=Backoff(initial_s=0.01, cap_s=0.02))
-    draining = Draining("kraken", buffer, broker, backoff=Backoff(initial_s=0.001, cap_s=0.01))
-    tasks = [asyncio.create_task(work) for work in (draining.run(), parking.run(), line.run())]
-    yield broker
-    await line.stop()
-    await recovery.stop()
-    buffer.close()
-    await asyncio.wait_for(tasks[0], 5)
-    tasks[1].cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await rest.stop()
-    await client.aclose()
+    timers = Timers(close_s=0.2, subscribe_spacing_s=0.001, resubscribe_spacing_s=0.001)
+    async with listening(kraken, [BTC], venue.answer, timers) as broker:
+        yield broker
 
 
 def ids(fed: Any) -> list[int]:
