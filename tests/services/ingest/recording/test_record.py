@@ -78,6 +78,7 @@ def _assert_gapless(events: list[Any], symbol: str) -> None:
         sequence = delta.last_sequence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("venue", "symbols"), MARKETS)
 async def test_what_is_recorded_is_the_exchanges_own_tape(sandbox, http, tmp_path, venue, symbols):
     stop, out = asyncio.Event(), tmp_path / "r.zst"
@@ -118,6 +119,7 @@ async def _listening(http: httpx.AsyncClient, venue: str) -> bool:
     return bool((await http.get("/control/status")).json()["exchanges"][venue]["streams"])
 
 
+@pytest.mark.slow
 async def test_a_lost_connection_is_in_the_recording_and_is_a_hole(sandbox, http, tmp_path):
     stop, out = asyncio.Event(), tmp_path / "r.zst"
     recording = asyncio.create_task(record(_order(sandbox, "okx", ("BTC-USDT",), out), stop))
