@@ -16,11 +16,33 @@ class _Opinion(Struct, frozen=True, kw_only=True, tag_field="type"):
     origin: Origin = Origin.LIVE
 
 
+class Mark(Struct, frozen=True, kw_only=True):
+    """A price or zone that a layer holds to matter: a structure, a level, a wall."""
+
+    kind: str
+    """`order_block`, `fair_value_gap`, `swing_high`, `previous_day_low`, `fib_618`, `poc`, `bid_wall`."""
+    low: float
+    high: float
+    """The zone in quote currency; equal to `low` for a line."""
+    side: int
+    """+1 supports a price above it, -1 resists a price below it, 0 neither."""
+    strength: float
+    """In [0, 1], by its layer's own measure."""
+    formed_ns: int
+    """Event time of what it consists of."""
+    known_ns: int
+    """When it could be known; never before `formed_ns`."""
+    state: str = ""
+    """Where it stands in its life: `fresh`, `touched`, `mitigated`, `invalidated`, `MODEL`."""
+    mark_id: str = ""
+    """The same for one structure in every reading; empty where it has no life of its own."""
+
+
 class LayerReading(_Opinion, frozen=True, kw_only=True, tag="layer_reading"):
     """What one layer of the engine reads in the market at one moment."""
 
     layer: str
-    """Name of the layer: `cvd`, `order_flow`, `technicals`."""
+    """`smc`, `cvd`, `order_flow`, `technicals`, `timeframes`, `fibonacci`, `liquidity`; `factors` has no say."""
     timeframe: Timeframe | None = None
     """The bars it was read from; absent for a layer that reads ticks."""
     as_of_ns: int
@@ -31,6 +53,8 @@ class LayerReading(_Opinion, frozen=True, kw_only=True, tag="layer_reading"):
     """In [0, 1]; 0 abstains, and `facts["cause"]` says why."""
     facts: dict[str, Fact] = field(default_factory=dict)
     """The evidence: named numbers, units in the names."""
+    marks: tuple[Mark, ...] = ()
+    """The prices it speaks of, nearest first."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -39,6 +63,21 @@ class Target(Struct, frozen=True, kw_only=True):
     price: float
     reward_to_risk: float
     """Net of fees: (reward - cost) / (risk + cost)."""
+
+
+class Sizing(Struct, frozen=True, kw_only=True):
+    """How large a position this plan would carry for each unit of equity, and what limits it."""
+
+    risk_fraction: float
+    """Equity lost at the stop before volatility and caps, as a fraction."""
+    volatility_factor: float
+    """By how much the ATR scales it, as bounded."""
+    notional_fraction: float
+    """Position value over equity, after every cap that does not depend on equity."""
+    binding: str
+    """What set it: `risk`, `leverage`, `notional`."""
+    depth_notional: float | None = None
+    """Most quote currency that the book should carry, as a share of its depth; absent without a book."""
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -62,6 +101,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Taker fee a side, as a fraction, that the ratios include."""
     break_even_hit_rate: float
     """Hit rate at the first target at which the expectation after fees is zero."""
+    sizing: Sizing | None = None
 
 
 class Contribution(Struct, frozen=True, kw_only=True):
@@ -74,6 +114,23 @@ class Contribution(Struct, frozen=True, kw_only=True):
     """After renormalisation over the layers that spoke; the weights sum to 1."""
     contribution: float
     """weight x score; the contributions sum to the signal's score."""
+    group: str = ""
+    """Layers of one group look at the same thing and are capped together."""
+    log_odds: float = 0.0
+    """Its share in the signal's log-odds; with `intercept` they sum to them."""
+
+
+class Challenger(Struct, frozen=True, kw_only=True):
+    """What a trained model says beside the one that decides; it changes nothing."""
+
+    model: str
+    """Name and hash of the artefact."""
+    status: str
+    """`unproven`, or the gate that it passed."""
+    probability_up: float
+    log_odds: float
+    contributions: dict[str, float]
+    """By layer, in log-odds; with `intercept` they sum to `log_odds`."""
 
 
 class Absence(Struct, frozen=True, kw_only=True):
@@ -106,10 +163,22 @@ class Signal(_Opinion, frozen=True, kw_only=True, tag="signal"):
     readings: tuple[LayerReading, ...] = ()
     plan: Plan | None = None
     """Absent on a neutral signal or an abstention."""
+    log_odds: float = 0.0
+    """Of an upward move against a downward one: intercept plus the contributions' log-odds."""
+    intercept: float = 0.0
     probability: float | None = None
-    """Of the first target before the stop. Absent until a calibrated model has passed its gate."""
+    """1 / (1 + exp(-log_odds)) in the signal's direction; absent when it has none. It is worth what its status says."""
     probability_status: str = "unproven"
-    """`unproven` until outcomes have proven a probability."""
+    """`unproven` until outcomes have proven a probability: then it is what fixed weights imply, not a hit rate."""
+    model: str = "scorecard"
+    """What decided: `scorecard`, or the name and hash of a trained artefact."""
+    challenger: Challenger | None = None
+    effective_layers: float | None = None
+    """How many independent voices spoke: correlated layers count once; in [1, layers]."""
+    conflict: float | None = None
+    """Share of the evidence that speaks against the direction, in [0, 0.5]; absent when nothing spoke."""
+    regime: str | None = None
+    """`trend`, `range`, `volatile` or `quiet`; absent while its measures warm up."""
     abstained: str | None = None
     """Why the engine refuses to judge; then direction is neutral and the score 0."""
     inputs: dict[str, str] = field(default_factory=dict)

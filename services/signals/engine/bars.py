@@ -18,10 +18,22 @@ class Bar(Struct, frozen=True, array_like=True):
     close: float
     volume: float
     source: Source = Source.TRADES
+    bought: float | None = None
+    """Base units bought by takers; absent where the source does not say."""
+    delta_low: float | None = None
+    delta_high: float | None = None
+    """Least and greatest cumulative delta within the bar, from 0 at its open; absent unless made from trades."""
+
+    @property
+    def delta(self) -> float | None:
+        """Base units bought less base units sold by takers."""
+        return None if self.bought is None else 2 * self.bought - self.volume
 
 
 def merge(parts: Sequence[Bar]) -> Bar:
     """Return the bar that `parts`, adjoining and oldest first, make together; volumes are summed in that order."""
+    bought = [part.bought for part in parts if part.bought is not None]
+    lowest, highest = _extremes(parts)
     return Bar(
         parts[0].open_ns,
         parts[0].open,
@@ -30,7 +42,21 @@ def merge(parts: Sequence[Bar]) -> Bar:
         parts[-1].close,
         sum(part.volume for part in parts),
         Source.REST if any(part.source is Source.REST for part in parts) else Source.TRADES,
+        sum(bought) if len(bought) == len(parts) else None,
+        lowest,
+        highest,
     )
+
+
+def _extremes(parts: Sequence[Bar]) -> tuple[float, float] | tuple[None, None]:
+    """Return the least and greatest cumulative delta over `parts`; nothing when one of them does not tell."""
+    total, lowest, highest = 0.0, 0.0, 0.0
+    for part in parts:
+        if part.delta is None or part.delta_low is None or part.delta_high is None:
+            return None, None
+        lowest, highest = min(lowest, total + part.delta_low), max(highest, total + part.delta_high)
+        total += part.delta
+    return lowest, highest
 
 
 class History(Struct):

@@ -7,6 +7,7 @@ from msgspec import Struct, field
 
 from libs.common.events import MINUTE_NS, Candle, Gap, MarketEvent, Origin, Side, Source, Timeframe, Trade
 from services.signals.engine.averages import Sum
+from services.signals.engine.bars import Bar
 from services.signals.engine.holes import Holes
 
 _HIGHER: Final = tuple(timeframe for timeframe in Timeframe if timeframe is not Timeframe.M1)
@@ -28,6 +29,10 @@ class Forming(Struct):
     first_ns: int = 0
     last_ns: int = 0
     complete: bool = True
+    delta: float = 0.0
+    """Base units bought less sold by takers so far; in order of arrival, uncompensated."""
+    delta_low: float = 0.0
+    delta_high: float = 0.0
 
     @property
     def close_ns(self) -> int:
@@ -62,6 +67,11 @@ class Forming(Struct):
         self.traded.add(trade.size)
         if trade.side is Side.BUY:
             self.bought.add(trade.size)
+            self.delta += trade.size
+            self.delta_high = max(self.delta_high, self.delta)
+        else:
+            self.delta -= trade.size
+            self.delta_low = min(self.delta_low, self.delta)
 
     def extend(self, bar: "Forming") -> None:
         """Take the next closed lower bar: volumes are summed bar by bar, in order of time."""
@@ -72,6 +82,24 @@ class Forming(Struct):
         self.bought.add(bar.taker_buy_volume)
         self.trades += bar.trades
         self.complete = self.complete and bar.complete
+        self.delta_low = min(self.delta_low, self.delta + bar.delta_low)
+        self.delta_high = max(self.delta_high, self.delta + bar.delta_high)
+        self.delta += bar.delta
+
+    def bar(self) -> Bar:
+        """Return the closed bar as the indicators take it."""
+        return Bar(
+            self.open_ns,
+            self.open,
+            self.high,
+            self.low,
+            self.close,
+            self.volume,
+            Source.TRADES,
+            self.taker_buy_volume,
+            self.delta_low,
+            self.delta_high,
+        )
 
     def event(self, cause: MarketEvent, origin: Origin) -> Candle:
         """Return the closed bar as an event; it is known when `cause`, which closed it, is."""
@@ -121,13 +149,16 @@ class Candles(Struct):
         """Tell whether a bar ends up to `until_ns`."""
         return self.minute is not None and self.minute.open_ns + MINUTE_NS <= until_ns
 
-    def close(self, until_ns: int) -> Iterator[Forming]:
-        """Yield every bar that ends up to `until_ns`: oldest first, short before long."""
+    def close(self, until_ns: int) -> Iterator[list[Forming]]:
+        """Yield the bars that end up to `until_ns`: all that end at one moment together, short before long.
+
+        While a moment is in hand, `higher` stands as it was then.
+        """
         if self.minute is not None and until_ns - self.minute.close_ns > self.max_fill_ns:
             yield from self._break(self.minute, until_ns)
         while self.minute is not None and self.minute.close_ns <= until_ns:
             minute = self.minute
-            yield from self._close_minute(minute)
+            yield self._close_minute(minute)
             self.minute = self._flat(minute.close_ns, minute.close)
 
     def add(self, trade: Trade) -> bool:
@@ -149,10 +180,10 @@ class Candles(Struct):
     def _flat(self, open_ns: int, price: float) -> Forming:
         return Forming(Timeframe.M1, open_ns, price, price, price, price)
 
-    def _close_minute(self, minute: Forming) -> Iterator[Forming]:
+    def _close_minute(self, minute: Forming) -> list[Forming]:
         minute.complete = self._whole(minute)
         self.closed_ns = minute.close_ns
-        yield minute
+        closed = [minute]
         for timeframe in _HIGHER:
             open_ns = timeframe.open_ns(minute.open_ns)
             bar = self.higher.get(timeframe)
@@ -161,9 +192,10 @@ class Candles(Struct):
                 self.higher[timeframe] = bar
             bar.extend(minute)
             if bar.close_ns == minute.close_ns:
-                yield self._close_higher(bar)
+                closed.append(self._close_higher(bar))
         if self.holes.items:
             self.holes.prune(min((bar.open_ns for bar in self.higher.values()), default=self.closed_ns))
+        return closed
 
     def _close_higher(self, bar: Forming) -> Forming:
         bar.complete = bar.complete and self._whole(bar)
@@ -172,12 +204,12 @@ class Candles(Struct):
     def _whole(self, bar: Forming) -> bool:
         return self.observed_ns <= bar.open_ns and not self.holes.touch(bar.open_ns, bar.close_ns)
 
-    def _break(self, minute: Forming, until_ns: int) -> Iterator[Forming]:
+    def _break(self, minute: Forming, until_ns: int) -> Iterator[list[Forming]]:
         self.holes.cut(max(minute.open_ns, minute.last_ns), until_ns)
         self.minute = None
-        yield from self._close_minute(minute)
+        yield self._close_minute(minute)
         for timeframe in _HIGHER:
             bar = self.higher.get(timeframe)
             if bar is not None and bar.close_ns <= until_ns:
-                yield self._close_higher(bar)
+                yield [self._close_higher(bar)]
         self.closed_ns = Timeframe.M1.open_ns(until_ns)

@@ -1,14 +1,26 @@
 """What the engine is told before it starts: every number that is a choice, and a digest that names the choice."""
 
 import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Timeframe
+from libs.common.events import DAY_NS, SECOND_NS, Timeframe
+from services.signals.engine.parameters.cvd import CvdParameters
+from services.signals.engine.parameters.factors import FactorsParameters
+from services.signals.engine.parameters.fibonacci import FibonacciParameters
+from services.signals.engine.parameters.liquidity import LiquidityParameters
+from services.signals.engine.parameters.order_flow import OrderFlowParameters
+from services.signals.engine.parameters.regime import RegimeParameters
+from services.signals.engine.parameters.smc import SmcParameters
+from services.signals.engine.parameters.technicals import TechnicalsParameters
+from services.signals.engine.parameters.timeframes import TimeframesParameters
 
-ENGINE_VERSION: Final = "1"
+ENGINE_VERSION: Final = "2"
 """Grows whenever equal inputs may give other outputs; it is a part of every signal's id."""
 
 
@@ -16,21 +28,30 @@ class Weight(Struct, frozen=True, kw_only=True):
     """How much one layer counts in the signals of some timeframes."""
 
     layer: str
+    group: str
+    """Layers of one group look at the same thing; together they count at most `group_cap`."""
     timeframes: tuple[Timeframe, ...]
     weight: float
 
 
-_SHORT: Final = (Timeframe.M1, Timeframe.M5)
-_LONG: Final = (Timeframe.H4, Timeframe.D1, Timeframe.W1)
+_MINUTE: Final = (Timeframe.M1,)
+_SHORT: Final = (Timeframe.M5, Timeframe.M15)
+_LONG: Final = (Timeframe.H1, Timeframe.H4, Timeframe.D1, Timeframe.W1)
 
 WEIGHTS: Final = (
-    Weight(layer="cvd", timeframes=(*_SHORT, Timeframe.M15), weight=0.30),
-    Weight(layer="cvd", timeframes=(Timeframe.H1,), weight=0.15),
-    Weight(layer="order_flow", timeframes=_SHORT, weight=0.25),
-    Weight(layer="technicals", timeframes=_SHORT, weight=0.45),
-    Weight(layer="technicals", timeframes=(Timeframe.M15,), weight=0.70),
-    Weight(layer="technicals", timeframes=(Timeframe.H1,), weight=0.85),
-    Weight(layer="technicals", timeframes=_LONG, weight=1.00),
+    Weight(layer="cvd", group="flow", timeframes=_MINUTE, weight=0.25),
+    Weight(layer="cvd", group="flow", timeframes=_SHORT, weight=0.20),
+    Weight(layer="cvd", group="flow", timeframes=(Timeframe.H1,), weight=0.10),
+    Weight(layer="order_flow", group="flow", timeframes=_MINUTE, weight=0.20),
+    Weight(layer="order_flow", group="flow", timeframes=(Timeframe.M5,), weight=0.10),
+    Weight(layer="technicals", group="trend", timeframes=_MINUTE, weight=0.25),
+    Weight(layer="technicals", group="trend", timeframes=_SHORT, weight=0.25),
+    Weight(layer="technicals", group="trend", timeframes=_LONG, weight=0.35),
+    Weight(layer="timeframes", group="trend", timeframes=(*_MINUTE, *_SHORT, *_LONG), weight=0.10),
+    Weight(layer="smc", group="structure", timeframes=(*_SHORT, *_LONG), weight=0.25),
+    Weight(layer="fibonacci", group="structure", timeframes=(*_SHORT, *_LONG), weight=0.05),
+    Weight(layer="liquidity", group="liquidity", timeframes=(*_MINUTE, *_SHORT), weight=0.10),
+    Weight(layer="liquidity", group="liquidity", timeframes=(Timeframe.H1,), weight=0.05),
 )
 """Priors, not findings. The book says nothing beyond five minutes, the tape of five minutes nothing beyond an hour."""
 
@@ -41,12 +62,24 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     timeframes: tuple[Timeframe, ...] = tuple(Timeframe)
     """Whose candles and signals are said."""
     weights: tuple[Weight, ...] = WEIGHTS
+    group_cap: float = 0.5
+    """Most that one group of layers may count, as a share of what all groups say."""
     min_coverage: float = 0.6
     """Least share of the weights that must speak; below it the engine abstains."""
     signal_score: float = 0.25
     """Least absolute score of a BUY or SELL."""
     strong_score: float = 0.5
     """Least absolute score of a STRONG BUY or STRONG SELL."""
+
+    cvd: CvdParameters = CvdParameters()
+    order_flow: OrderFlowParameters = OrderFlowParameters()
+    technicals: TechnicalsParameters = TechnicalsParameters()
+    smc: SmcParameters = SmcParameters()
+    timeframe_agreement: TimeframesParameters = TimeframesParameters()
+    fibonacci: FibonacciParameters = FibonacciParameters()
+    liquidity: LiquidityParameters = LiquidityParameters()
+    factors: FactorsParameters = FactorsParameters()
+    regime: RegimeParameters = RegimeParameters()
 
     close_grace_ns: int = 2 * SECOND_NS
     """How far other streams must be past a bar's end to close it without a further trade."""
@@ -61,12 +94,6 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
 
     reading_interval_ns: int = SECOND_NS
     """Least event time between two readings of one tick layer."""
-    cvd_horizon_ns: int = 5 * MINUTE_NS
-    cvd_stale_ns: int = 2 * MINUTE_NS
-    """Without a trade for this long, the tape is silent, and says nothing."""
-    flow_levels: int = 5
-    flow_horizon_ns: int = 30 * SECOND_NS
-    flow_stale_ns: int = 10 * SECOND_NS
 
     fee_rate: float = 0.0005
     """Taker fee a side, as a fraction of the notional."""
@@ -89,8 +116,18 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
 
     def digest(self) -> str:
         """Return the first 12 hex digits of the SHA-256 of the canonical JSON."""
-        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()[:12]
+        return _digest(self)
 
-    def weights_of(self, timeframe: Timeframe) -> dict[str, float]:
-        """Return the weights that count for `timeframe`, in the order of configuration."""
-        return {row.layer: row.weight for row in self.weights if timeframe in row.timeframes}
+    def weights_of(self, timeframe: Timeframe) -> Mapping[str, Weight]:
+        """Return the rows that count for `timeframe`, by layer, in the order of configuration."""
+        return _weights(self.weights, timeframe)
+
+
+@lru_cache
+def _digest(config: EngineConfig) -> str:
+    return hashlib.sha256(msgspec.json.encode(config, order="sorted")).hexdigest()[:12]
+
+
+@lru_cache
+def _weights(weights: tuple[Weight, ...], timeframe: Timeframe) -> Mapping[str, Weight]:
+    return MappingProxyType({row.layer: row for row in weights if timeframe in row.timeframes})

@@ -1,15 +1,20 @@
-"""Readings of layers and their weights in, one score with its shares out, or the cause why there is none."""
+"""Readings of layers and their weights in, one score and its log-odds with their shares out, or why there are none.
+
+The scorecard: a logistic model that is linear in the readings, so it is monotone in each, and its explanation is exact.
+"""
 
 from collections.abc import Mapping, Sequence
-from math import fsum
+from math import exp, fsum
 from typing import Final
 
 from msgspec import Struct
 
-from libs.common.events import Absence, Contribution, Direction, Label, LayerReading
-from services.signals.engine.config import EngineConfig
+from libs.common.events import Absence, Contribution, Direction, LayerReading
+from services.signals.engine.config import EngineConfig, Weight
 
 _ROUNDING: Final = 1e-9
+_GAIN: Final = 2.0
+"""Log-odds of all layers at +1 and sure: a prior."""
 
 
 class Confluence(Struct, frozen=True, kw_only=True):
@@ -20,12 +25,21 @@ class Confluence(Struct, frozen=True, kw_only=True):
     contributions: tuple[Contribution, ...]
     absent: tuple[Absence, ...]
     abstained: str | None
+    log_odds: float = 0.0
+    conflict: float | None = None
+    effective_layers: float | None = None
+
+    def probability(self, direction: Direction) -> float | None:
+        """Return what the log-odds say of `direction`; None when there is none."""
+        if direction is Direction.NEUTRAL:
+            return None
+        return 1.0 / (1.0 + exp(-direction.sign * self.log_odds))
 
 
-def weigh(readings: Sequence[LayerReading], weights: Mapping[str, float], min_coverage: float) -> Confluence:
+def weigh(readings: Sequence[LayerReading], weights: Mapping[str, Weight], config: EngineConfig) -> Confluence:
     """Return the mean score, weighted by weight x confidence over the layers that speak.
 
-    A layer that is silent is missing, not zero: it has no share. But when less than `min_coverage` of the configured
+    A layer that is silent is missing, not zero: it has no share. But when less than `config.min_coverage` of the
     weights speak, the whole abstains. Confidence is the sum of weight x confidence over all configured weights.
     """
     by_layer = {reading.layer: reading for reading in readings}
@@ -33,16 +47,19 @@ def weigh(readings: Sequence[LayerReading], weights: Mapping[str, float], min_co
     absent = tuple(
         Absence(layer=layer, cause=_cause(by_layer.get(layer))) for layer in weights if not _speaks(by_layer.get(layer))
     )
-    total = fsum(weights.values())
+    total = fsum(row.weight for row in weights.values())
     if not total:
         return Confluence(score=0.0, confidence=0.0, contributions=(), absent=absent, abstained="no_layers")
-    coverage = fsum(weights[reading.layer] for reading in speaking) / total
-    if not speaking or coverage < min_coverage - _ROUNDING:
+    coverage = fsum(weights[reading.layer].weight for reading in speaking) / total
+    said = fsum(weights[reading.layer].weight * reading.confidence for reading in speaking)
+    if not said or coverage < config.min_coverage - _ROUNDING:
         causes = ", ".join(f"{absence.layer}: {absence.cause}" for absence in absent)
-        cause = f"coverage {coverage:.0%} below {min_coverage:.0%} ({causes})"
+        cause = f"coverage {coverage:.0%} below {config.min_coverage:.0%} ({causes})"
         return Confluence(score=0.0, confidence=0.0, contributions=(), absent=absent, abstained=cause)
-    said = fsum(weights[reading.layer] * reading.confidence for reading in speaking)
-    contributions = tuple(_share(reading, weights[reading.layer] * reading.confidence / said) for reading in speaking)
+    contributions = tuple(
+        _share(reading, weights[reading.layer], weights[reading.layer].weight * reading.confidence / said, said / total)
+        for reading in speaking
+    )
     score = fsum(share.contribution for share in contributions)
     return Confluence(
         score=max(-1.0, min(1.0, score)),
@@ -50,27 +67,19 @@ def weigh(readings: Sequence[LayerReading], weights: Mapping[str, float], min_co
         contributions=contributions,
         absent=absent,
         abstained=None,
+        log_odds=fsum(share.log_odds for share in contributions),
     )
 
 
-def judge(score: float, config: EngineConfig) -> tuple[Direction, Label]:
-    """Return a score in words; the thresholds are the same on both sides, and belong to the stronger word."""
-    size = abs(score)
-    if size < config.signal_score:
-        return Direction.NEUTRAL, Label.NEUTRAL
-    strong = size >= config.strong_score
-    if score > 0:
-        return Direction.LONG, Label.STRONG_BUY if strong else Label.BUY
-    return Direction.SHORT, Label.STRONG_SELL if strong else Label.SELL
-
-
-def _share(reading: LayerReading, weight: float) -> Contribution:
+def _share(reading: LayerReading, row: Weight, weight: float, sureness: float) -> Contribution:
     return Contribution(
         layer=reading.layer,
         score=reading.score,
         confidence=reading.confidence,
         weight=weight,
         contribution=weight * reading.score,
+        group=row.group,
+        log_odds=_GAIN * sureness * weight * reading.score,
     )
 
 

@@ -4,8 +4,10 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.events import MarketEvent, Metric
+from libs.common.events.catalogue import MARKET_WIDE
+from services.signals.engine.closing import Output
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
-from services.signals.engine.market import Market, Output
+from services.signals.engine.market import Market
 
 
 class EngineStateError(ValueError):
@@ -29,14 +31,24 @@ class Engine:
         self._markets: dict[tuple[str, str], Market] = {}
 
     def apply(self, event: MarketEvent) -> list[Output]:
-        """Take one event; return what it caused, in order. No layer reads vendors' numbers: they make no market."""
+        """Take one event; return what it caused, in order.
+
+        A vendor's number goes to every market of its symbol that is known, one about everything to all; it makes none.
+        """
         if isinstance(event, Metric):
-            return []
+            return self._metric(event)
         key = (event.venue, event.symbol)
         market = self._markets.get(key)
         if market is None:
             market = self._markets[key] = Market.new(event.venue, event.symbol, self.config)
         return market.apply(event, self.config)
+
+    def _metric(self, metric: Metric) -> list[Output]:
+        outputs: list[Output] = []
+        for (_, symbol), market in sorted(self._markets.items()):
+            if metric.symbol in {symbol, MARKET_WIDE}:
+                outputs += market.apply(metric, self.config)
+        return outputs
 
     def forget(self, venue: str, symbol: str) -> None:
         """Drop the state of one market; its next event starts it cold."""

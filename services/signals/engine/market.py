@@ -1,8 +1,7 @@
 """One market of one venue: its events in, candles, readings and signals out."""
 
 import math
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -10,29 +9,29 @@ from libs.common.events import (
     BookDelta,
     BookSnapshot,
     Candle,
+    FundingRate,
     Gap,
-    LayerReading,
     Liquidation,
     MarketEvent,
     MarkPrice,
+    Metric,
+    OpenInterest,
     Origin,
-    Signal,
     Source,
     Timeframe,
     Trade,
 )
-from services.signals.engine.bars import Bar, merge
+from services.signals.engine.bars import Bar
 from services.signals.engine.book import Book
-from services.signals.engine.candles import Candles, Forming
+from services.signals.engine.candles import Candles
+from services.signals.engine.closing import Closing, Output, reading_of
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
-from services.signals.engine.layers import BAR_LAYERS, TICK_LAYERS, TickState
-from services.signals.engine.layers.layer import Opinion, abstain, belated
+from services.signals.engine.labels import Labels
+from services.signals.engine.layers import TICK_LAYERS, TickState
+from services.signals.engine.layers.layer import Context, abstain
 from services.signals.engine.minutes import Frozen, Minutes
-from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.seen import Seen
-
-Output: TypeAlias = Candle | LayerReading | Signal
 
 _HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, MarkPrice})
 """Events whose time is the market's: they let bars close."""
@@ -59,6 +58,7 @@ class Market(Struct):
     said_ns: dict[str, int] = field(default_factory=dict)
     """When each tick layer's reading was last published."""
     last_trade_id: str = ""
+    labels: Labels = field(default_factory=Labels)
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -72,7 +72,7 @@ class Market(Struct):
             gaps=Seen(_GAPS_KNOWN),
             book=Book.new(config.max_book_levels),
             layers=[layer.new(config) for layer in TICK_LAYERS],
-            frames={timeframe: Frame.new(timeframe, config.history_bars) for timeframe in config.timeframes},
+            frames={timeframe: Frame.new(timeframe, config) for timeframe in config.timeframes},
         )
 
     def apply(self, event: MarketEvent, config: EngineConfig) -> list[Output]:
@@ -93,8 +93,8 @@ class Market(Struct):
                 self._rest_candle(event)
             case Gap():
                 self._gap(event)
-            case _:
-                pass
+            case Liquidation() | FundingRate() | OpenInterest() | MarkPrice() | Metric():
+                self._context(event, config, outputs)
         return outputs
 
     def count(self, what: str) -> None:
@@ -134,6 +134,13 @@ class Market(Struct):
             if used or (not self.book.valid and event.event_ns == self.watermark_ns):
                 self._say(layer, config, outputs)
 
+    def _context(self, event: Context, config: EngineConfig, outputs: list[Output]) -> None:
+        for layer in self.layers:
+            if type(event) in layer.hears:
+                layer.on_context(event)
+                if self.watermark_ns >= 0:
+                    self._say(layer, config, outputs)
+
     def _rest_candle(self, candle: Candle) -> None:
         """Take history; candles made from trades are our own, come back from the topic."""
         frame = self.frames.get(candle.timeframe)
@@ -143,7 +150,7 @@ class Market(Struct):
         if not all(0 < price < math.inf for price in prices) or candle.high < candle.low:
             self.count("candles_invalid")
             return
-        if not frame.insert(Bar(candle.open_ns, *prices, candle.volume, Source.REST)):
+        if not frame.insert(Bar(candle.open_ns, *prices, candle.volume, Source.REST, candle.taker_buy_volume)):
             self.count("candles_known")
 
     def _gap(self, gap: Gap) -> None:
@@ -162,20 +169,8 @@ class Market(Struct):
         said_ns = self.said_ns.get(layer.name)
         if said_ns is None or self.watermark_ns - said_ns >= config.reading_interval_ns:
             self.said_ns[layer.name] = self.watermark_ns
-            outputs.append(self._reading(layer.name, layer.read(self.watermark_ns), self.watermark_ns))
-
-    def _reading(self, layer: str, opinion: Opinion, as_of_ns: int, timeframe: Timeframe | None = None) -> LayerReading:
-        return LayerReading(
-            venue=self.venue,
-            symbol=self.symbol,
-            origin=self.origin,
-            layer=layer,
-            timeframe=timeframe,
-            as_of_ns=as_of_ns,
-            score=opinion.score,
-            confidence=opinion.confidence,
-            facts=opinion.facts,
-        )
+            opinion = layer.read(self.watermark_ns)
+            outputs.append(reading_of(self.venue, self.symbol, self.origin, layer.name, opinion, self.watermark_ns))
 
     def _pass_time(self, event: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
         self.candles.observe(event.event_ns)
@@ -189,7 +184,7 @@ class Market(Struct):
         if isinstance(event, Trade):
             until_ns = max(until_ns, event.event_ns)
         if self.candles.due(until_ns):
-            self._close(self.candles.close(until_ns), event, config, outputs)
+            self._close(until_ns, event, config, outputs)
 
     def _ask(self, as_of_ns: int) -> Frozen:
         opinions = [(layer.name, layer.read(as_of_ns)) for layer in self.layers]
@@ -198,74 +193,19 @@ class Market(Struct):
     def _unasked(self, as_of_ns: int) -> Frozen:
         return Frozen(as_of_ns, [(layer.name, abstain("not_read")) for layer in self.layers], "", -1)
 
-    def _close(self, bars: Iterable[Forming], cause: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
-        frozen: Frozen | None = None
-        for bar in bars:
-            if frozen is None or frozen.close_ns != bar.close_ns:
-                frozen = self.minutes.take(bar.close_ns) or self._unasked(bar.close_ns)
-            frame = self.frames.get(bar.timeframe)
-            if frame is None:
-                continue
-            outputs.append(bar.event(cause, self.origin))
-            whole = self._whole(bar)
-            if whole is not None:
-                frame.insert(whole)
-            self._judge(bar, frame, frozen, cause, config, outputs)
-
-    def _whole(self, bar: Forming) -> Bar | None:
-        """Return the bar for the indicators: as closed, or where trades miss, of shorter bars that REST filled."""
-        if bar.complete:
-            return Bar(bar.open_ns, bar.open, bar.high, bar.low, bar.close, bar.volume)
-        for timeframe, frame in self.frames.items():
-            wanted = bar.timeframe.ns // timeframe.ns
-            parts = frame.history.run(bar.close_ns, wanted) if wanted > 1 else []
-            if parts and len(parts) == wanted:
-                return merge(parts)
-        return None
-
-    def _judge(
-        self,
-        bar: Forming,
-        frame: Frame,
-        frozen: Frozen,
-        cause: MarketEvent,
-        config: EngineConfig,
-        outputs: list[Output],
-    ) -> None:
-        known_ns = bar.close_ns
-        values = frame.at(known_ns)
-        if values is None:
-            known_ns -= bar.timeframe.ns
-            values = frame.at(known_ns)
-        readings = [self._reading(name, opinion, bar.close_ns) for name, opinion in frozen.opinions]
-        for layer in BAR_LAYERS:
-            opinion = abstain("incomplete_bar") if values is None else layer.read(values, frame.indicators.bars)
-            if opinion.facts.get("cause") == "warming_up" and frame.broken:
-                opinion = abstain("history_hole", {"bars": frame.indicators.bars})
-            if known_ns < bar.close_ns and opinion.confidence:
-                opinion = belated(opinion)
-            readings.append(self._reading(layer.name, opinion, bar.close_ns, bar.timeframe))
-            outputs.append(readings[-1])
-        moment = Moment(
-            venue=self.venue,
-            symbol=self.symbol,
-            origin=self.origin,
-            timeframe=bar.timeframe,
-            as_of_ns=bar.close_ns,
-            known_at_ns=cause.event_ns,
-            price=bar.close,
-            readings=readings,
-            bars=frame.history.run(known_ns, config.swing_lookback) if values else (),
-            atr=values.atr_14 if values else None,
-            inputs={
-                "last_trade_id": frozen.trade_id,
-                "book_sequence": str(frozen.book_sequence) if frozen.book_sequence >= 0 else "",
-                "bars": str(frame.indicators.bars if values else 0),
-                "bar_source": self._source(frame, known_ns),
-            },
-        )
-        outputs.append(form_signal(moment, config))
-
-    def _source(self, frame: Frame, close_ns: int) -> str:
-        used = frame.history.get(close_ns - frame.history.timeframe.ns)
-        return "" if used is None else used.source.value
+    def _close(self, until_ns: int, cause: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
+        for bars in self.candles.close(until_ns):
+            close_ns = bars[0].close_ns
+            closing = Closing(
+                venue=self.venue,
+                symbol=self.symbol,
+                origin=self.origin,
+                close_ns=close_ns,
+                cause=cause,
+                frozen=self.minutes.take(close_ns) or self._unasked(close_ns),
+                frames=self.frames,
+                layers=self.layers,
+                forming=self.candles.higher,
+                labels=self.labels,
+            )
+            outputs += closing.conclude(bars, config)

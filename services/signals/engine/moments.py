@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from libs.common.events import Direction, Label, LayerReading, Origin, Plan, Signal, Timeframe
+from libs.common.events import Direction, Label, LayerReading, Mark, Origin, Plan, Signal, Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
-from services.signals.engine.confluence import judge, weigh
+from services.signals.engine.confluence import weigh
+from services.signals.engine.labels import Labels
 from services.signals.engine.plan import draw_plan
 
 
@@ -23,9 +24,12 @@ class Moment(Struct, frozen=True, kw_only=True):
     known_at_ns: int
     price: float
     readings: Sequence[LayerReading]
+    marks: Sequence[Mark]
+    """What all layers hold to matter, in no order."""
     bars: Sequence[Bar]
     """The unbroken history that ends with this bar, or with the one before it when this one is incomplete."""
     atr: float | None
+    regime: str | None
     inputs: dict[str, str]
 
 
@@ -35,13 +39,13 @@ def signal_id(venue: str, symbol: str, timeframe: Timeframe, as_of_ns: int) -> s
     return f"sig_{hashlib.sha256(name.encode()).hexdigest()[:20]}"
 
 
-def form_signal(moment: Moment, config: EngineConfig) -> Signal:
+def form_signal(moment: Moment, config: EngineConfig, labels: Labels) -> Signal:
     """Return what the engine believes at `moment`; a refusal to judge is a signal too, and says why."""
     weights = config.weights_of(moment.timeframe)
     readings = tuple(reading for reading in moment.readings if reading.layer in weights)
-    together = weigh(readings, weights, config.min_coverage)
+    together = weigh(readings, weights, config)
     score, confidence, abstained = together.score, together.confidence, together.abstained
-    direction, label = judge(score, config)
+    direction, label = labels.say(moment.timeframe, score, config)
     plan: Plan | None = None
     if direction is not Direction.NEUTRAL:
         plan, abstained = _plan(direction, moment, config)
@@ -65,6 +69,11 @@ def form_signal(moment: Moment, config: EngineConfig) -> Signal:
         readings=readings,
         plan=plan,
         abstained=abstained,
+        log_odds=0.0 if abstained else together.log_odds,
+        probability=None if abstained else together.probability(direction),
+        conflict=together.conflict,
+        effective_layers=together.effective_layers,
+        regime=moment.regime,
         inputs={"engine_version": ENGINE_VERSION, "config": config.digest(), **moment.inputs},
     )
 

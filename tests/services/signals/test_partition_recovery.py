@@ -9,9 +9,9 @@ from libs.common.bus.admin import ensure_topics
 from libs.common.bus.publisher import Publisher
 from libs.common.bus.reading import Reader
 from libs.common.events import MarketEvent, Side, Trade
+from services.signals.engine.closing import Output
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
-from services.signals.engine.market import Output
 from services.signals.merge import Arrived
 from services.signals.partition import Partition
 from services.signals.recovery import recover

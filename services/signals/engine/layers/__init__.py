@@ -1,4 +1,4 @@
-"""The table of layers: one file and one row each."""
+"""The tables of layers: one file and one row each."""
 
 from typing import Final, TypeAlias
 
@@ -7,8 +7,12 @@ from services.signals.engine.layers.order_flow import OrderFlow
 from services.signals.engine.layers.technicals import Technicals
 
 TickState: TypeAlias = Cvd | OrderFlow
-"""What a dump may hold: every layer of TICK_LAYERS."""
+BarState: TypeAlias = Technicals
+"""What a dump may hold: every layer of the tables below."""
 
 TICK_LAYERS: Final = (Cvd, OrderFlow)
+"""Those that listen to the market as it happens."""
 BAR_LAYERS: Final = (Technicals,)
-LAYERS: Final = (*TICK_LAYERS, *BAR_LAYERS)
+"""Those that read closed bars; each may look at the marks of those before it."""
+LAYERS: Final = tuple(dict.fromkeys(layer.name for layer in (*TICK_LAYERS, *BAR_LAYERS)))
+"""Their names."""

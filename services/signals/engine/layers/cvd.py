@@ -49,7 +49,7 @@ class Cvd(TickLayer, tag="cvd"):
     @classmethod
     def new(cls, config: EngineConfig) -> "Cvd":
         """Return a layer that has heard nothing."""
-        return cls(config.cvd_horizon_ns, config.cvd_stale_ns, Decay(config.cvd_horizon_ns))
+        return cls(config.cvd.horizon_ns, config.cvd.stale_ns, Decay(config.cvd.horizon_ns))
 
     def on_trade(self, trade: Trade) -> None:
         """Take one trade, once."""

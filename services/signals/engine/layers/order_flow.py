@@ -66,12 +66,13 @@ class OrderFlow(TickLayer, tag="order_flow"):
     @classmethod
     def new(cls, config: EngineConfig) -> "OrderFlow":
         """Return a layer that has heard nothing."""
-        zeros = [0.0] * config.flow_levels
+        told = config.order_flow
+        zeros = [0.0] * told.levels
         return cls(
-            levels=config.flow_levels,
-            horizon_ns=config.flow_horizon_ns,
-            stale_ns=config.flow_stale_ns,
-            decay=Decay(config.flow_horizon_ns),
+            levels=told.levels,
+            horizon_ns=told.horizon_ns,
+            stale_ns=told.stale_ns,
+            decay=Decay(told.horizon_ns),
             flow=[*zeros],
             gross=[*zeros],
             depth=[*zeros],

@@ -5,8 +5,8 @@ from math import tanh
 from typing import ClassVar, Final
 
 from libs.common.events import Fact
-from services.signals.engine.indicators import Values
-from services.signals.engine.layers.layer import BarLayer, Opinion, abstain
+from services.signals.engine.config import EngineConfig
+from services.signals.engine.layers.layer import BarLayer, Close, Opinion, abstain
 
 _WARM_BARS: Final = 200
 """Bars after which every average of the layer speaks."""
@@ -16,7 +16,7 @@ _MACD_GAIN: Final = 4.0
 """A histogram of a quarter of the ATR counts tanh(1)."""
 
 
-class Technicals(BarLayer):
+class Technicals(BarLayer, tag="technicals"):
     """Trend and mean reversion, scored apart, each in [-1, 1], and weighed by how much the market trends.
 
     Distances are in ATR, so neither the price's scale nor its unit matters, and every part is odd: the mirrored
@@ -25,10 +25,14 @@ class Technicals(BarLayer):
 
     name: ClassVar[str] = "technicals"
 
-    @staticmethod
-    def read(values: Values, bars: int) -> Opinion:
-        """Return the opinion at the close that `values` are of."""
-        v = values
+    @classmethod
+    def new(cls, config: EngineConfig) -> "Technicals":  # noqa: ARG003  # it remembers nothing: the indicators do
+        """Return a layer that has seen nothing."""
+        return cls()
+
+    def read(self, close: Close) -> Opinion:
+        """Return the opinion at the close of `close.values`."""
+        v, bars = close.values, close.bars
         if v.rsi_14 is None or v.macd_histogram is None or v.bb_upper is None or v.bb_middle is None:
             return abstain("warming_up", {"bars": bars})
         if v.adx_14 is None or v.plus_di_14 is None or v.minus_di_14 is None or v.atr_14 is None:

@@ -1,8 +1,11 @@
 from libs.common.events import MINUTE_NS, Source, Timeframe
 from services.signals.engine.bars import Bar, History, merge
+from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
 from services.signals.engine.holes import Hole, Holes
 from services.signals.engine.seen import Seen
+
+CONFIG = EngineConfig(history_bars=100)
 
 
 def bar(minute, close=100.0, source=Source.TRADES):
@@ -31,17 +34,17 @@ def test_bars_merge():
 
 
 def test_indicators_built_anew_equal_those_built_in_order():
-    straight, mixed = Frame.new(Timeframe.M1, 100), Frame.new(Timeframe.M1, 100)
+    straight, mixed = Frame.new(Timeframe.M1, CONFIG), Frame.new(Timeframe.M1, CONFIG)
     bars = [bar(minute, 100.0 + minute % 7) for minute in range(1, 61)]
     for known in bars:
         straight.insert(known)
-        straight.at(known.open_ns + MINUTE_NS)
+        straight.at(known.open_ns + MINUTE_NS, CONFIG)
     for known in [*bars[30:50], *bars[:20], *bars[50:], *bars[20:30]]:
         mixed.insert(known)
-        mixed.at(known.open_ns + MINUTE_NS)
-    assert mixed.at(61 * MINUTE_NS) == straight.at(61 * MINUTE_NS)
-    assert mixed.at(61 * MINUTE_NS) == straight.at(61 * MINUTE_NS)
-    assert mixed.at(62 * MINUTE_NS) is None
+        mixed.at(known.open_ns + MINUTE_NS, CONFIG)
+    assert mixed.at(61 * MINUTE_NS, CONFIG) == straight.at(61 * MINUTE_NS, CONFIG)
+    assert mixed.at(61 * MINUTE_NS, CONFIG) == straight.at(61 * MINUTE_NS, CONFIG)
+    assert mixed.at(62 * MINUTE_NS, CONFIG) is None
 
 
 def test_holes_beyond_the_limit_are_merged_never_lost():

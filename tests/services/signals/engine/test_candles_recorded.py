@@ -3,6 +3,7 @@
 import gzip
 import json
 from datetime import UTC, datetime
+from itertools import chain
 
 import polars as pl
 import pytest
@@ -40,7 +41,7 @@ def test_minutes_make_the_exchanges_longer_candles(recordings, symbol):
     for open_ns, *prices, volume in rows(folder / f"{symbol}_1m.csv.gz"):
         candles.observe(open_ns)
         for quarter, price in enumerate(prices):
-            for bar in candles.close(open_ns):
+            for bar in chain.from_iterable(candles.close(open_ns)):
                 closed[bar.timeframe, bar.open_ns] = bar
             if volume:
                 candles.add(trade(open_ns + quarter * 15 * 10**9, price, volume / 4, 0))

@@ -4,11 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Direction, Label, LayerReading
-from services.signals.engine.config import EngineConfig
-from services.signals.engine.confluence import judge, weigh
+from libs.common.events import Direction, Label, LayerReading, Timeframe
+from services.signals.engine import confluence
+from services.signals.engine.config import EngineConfig, Weight
+from services.signals.engine.labels import judge
 
 WEIGHTS = {"a": 0.3, "b": 0.25, "c": 0.45}
+
+
+def weigh(readings, weights, min_coverage):
+    rows = {
+        layer: Weight(layer=layer, group=layer, timeframes=tuple(Timeframe), weight=weight)
+        for layer, weight in weights.items()
+    }
+    return confluence.weigh(readings, rows, EngineConfig(min_coverage=min_coverage))
 
 
 def reading(layer, score, confidence, **facts):

@@ -81,7 +81,7 @@ def test_one_signal_a_bar_with_reproducible_inputs(make):
         -1
     ]
     assert got[1].inputs == {
-        "engine_version": "1",
+        "engine_version": "2",
         "config": M1.digest(),
         "last_trade_id": last.trade_id,
         "book_sequence": str(book.last_sequence),
@@ -246,7 +246,7 @@ def test_the_digest_names_the_configuration():
 
 
 def test_every_layer_is_weighed_somewhere():
-    assert {layer.name for layer in LAYERS} == {row.layer for row in EngineConfig().weights}
+    assert set(LAYERS) <= {row.layer for row in EngineConfig().weights}
 
 
 def faulty(make, seed):

@@ -2,12 +2,16 @@ import pytest
 
 from libs.common.events import Direction, LayerReading, Origin, Timeframe
 from services.signals.engine.bars import Bar
-from services.signals.engine.config import EngineConfig
+from services.signals.engine.config import EngineConfig, Weight
+from services.signals.engine.labels import Labels
 from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.plan import break_even, draw_plan, net_reward_to_risk
 from services.signals.engine.swings import last_swing
 
 CONFIG = EngineConfig()
+TECHNICALS_ALONE = EngineConfig(
+    weights=(Weight(layer="technicals", group="trend", timeframes=tuple(Timeframe), weight=1.0),)
+)
 
 
 def bars(rows):
@@ -95,11 +99,13 @@ def test_a_direction_that_cannot_be_planned_is_not_said(score, atr, cause):
         known_at_ns=2,
         price=100.0,
         readings=[reading],
+        marks=(),
+        regime=None,
         bars=SWING,
         atr=atr,
         inputs={},
     )
-    signal = form_signal(moment, CONFIG)
+    signal = form_signal(moment, TECHNICALS_ALONE, Labels())
     assert (signal.abstained, signal.plan) == (cause, None)
     assert signal.direction is Direction.NEUTRAL
     assert signal.score == (0.0 if cause else score)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from services.signals.engine.book import Book
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.layers.order_flow import OrderFlow, level_flow
+from services.signals.engine.parameters.order_flow import OrderFlowParameters
 
 GOLDEN = [
     ((100.0, 10.0), (100.1, 5.0)),
@@ -41,7 +42,7 @@ def golden_events(make):
 
 
 def test_the_layer_sums_the_golden_flow(make):
-    layer = run(golden_events(make), flow_levels=1)
+    layer = run(golden_events(make), order_flow=OrderFlowParameters(levels=1))
     assert layer.flow == [4.0]
     assert layer.gross == [22.0]
     depth = [(b[1] + a[1]) / 2 for b, a in GOLDEN[1:]]
@@ -59,7 +60,7 @@ def test_flow_is_forgotten(make):
         make.delta(1, [(99.0, 9.0)], [], 1),
         make.delta(31, [], [(101.0, 7.0)], 2),
     ]
-    layer = run(events, flow_levels=1)
+    layer = run(events, order_flow=OrderFlowParameters(levels=1))
     assert layer.flow[0] == pytest.approx(4 * math.exp(-1) - 2)
 
 

@@ -5,9 +5,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.events import Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.indicators import Indicators
+from services.signals.engine.layers.layer import Close
 from services.signals.engine.layers.technicals import Technicals
+
+
+def at(values, bars):
+    close = Close(
+        timeframe=Timeframe.M1,
+        close_ns=0,
+        price=values.close,
+        values=values,
+        bars=bars,
+        run=(),
+        ticks={},
+        views={},
+        forming={},
+        marks=(),
+    )
+    return Technicals().read(close)
 
 
 def opinion(closes, width=0.001):
@@ -17,7 +35,7 @@ def opinion(closes, width=0.001):
         high, low = max(open_, close) * (1 + width), min(open_, close) * (1 - width)
         indicators.add(Bar(n, open_, high, low, close, 1.0))
     assert indicators.values
-    return Technicals.read(indicators.values, indicators.bars)
+    return at(indicators.values, indicators.bars)
 
 
 def test_warms_up_for_34_bars_and_is_sure_after_200():
@@ -71,7 +89,7 @@ def test_the_mirrored_market_gets_the_mirrored_score():
         )
     assert up.values
     assert down.values
-    there, back = Technicals.read(up.values, 260), Technicals.read(down.values, 260)
+    there, back = at(up.values, 260), at(down.values, 260)
     assert there.score == pytest.approx(-back.score, abs=1e-9)
     assert there.score != 0
 
