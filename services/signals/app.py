@@ -15,13 +15,12 @@ from libs.common.events import Event, LayerReading, Signal
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.process import Process
 from services.signals import metrics
-from services.signals.engine.config import EngineConfig
 from services.signals.judge import Rules, judge
 from services.signals.merge import Arrived
 from services.signals.partition import PAUSE_ABOVE, RESUME_BELOW, Output, Partition
 from services.signals.recovery import recover
 from services.signals.settings import Settings
-from services.signals.snapshots import Snapshot, describe, pack, pack_folded
+from services.signals.snapshots import Snapshot, describe, pack, pack_folded, snapshot_key
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +35,7 @@ class SignalsService:
     def __init__(self, bus: Bus, settings: Settings) -> None:
         self._bus = bus
         self._settings = settings
-        self._config = EngineConfig(timeframes=settings.timeframes, fee_rate=settings.fee_rate)
+        self._config = settings.engine()
         self._rules = Rules(
             min_score=settings.min_score,
             min_confidence=settings.min_confidence,
@@ -130,16 +129,17 @@ class SignalsService:
                 await self._snapshot(partition)
 
     async def _snapshot(self, partition: Partition) -> None:
+        taken_ns = now_ns()
         data = pack(
             Snapshot(
                 partition=partition.number,
                 offsets=partition.offsets,
                 journal_offset=partition.journal_offset,
                 engine=partition.engine.dump(),
-                taken_ns=now_ns(),
+                taken_ns=taken_ns,
             )
         )
-        await self._bus.publisher.put(topics.STATE, b"engine", data, partition=partition.number)
+        await self._bus.publisher.put(topics.STATE, snapshot_key(taken_ns), data, partition=partition.number)
         partition.dirty = False
         self._snapshot_s[partition.number] = monotonic_s()
         metrics.SNAPSHOTS.labels(str(partition.number)).inc()

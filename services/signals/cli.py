@@ -1,5 +1,9 @@
-"""`csx signals`: events or candles in, candles, readings, signals and indicators out, as NDJSON; no broker."""
+"""`csx signals`: events or candles in, candles, readings, signals and indicators out, as NDJSON.
 
+Only `verify` needs a broker.
+"""
+
+import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,13 +13,18 @@ import msgspec
 import typer
 
 from libs.common.bus.codec import CodecError, decode_lines
+from libs.common.bus.reading import Reader
 from libs.common.events import Candle, MarketEvent, Timeframe
 from libs.common.runtime.console import closed_pipe, emit, flush
-from libs.common.runtime.errors import InputError
+from libs.common.runtime.errors import InputError, Mismatch
+from libs.common.runtime.settings import load
+from services.signals import verification
 from services.signals.candle_files import read_bars
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 from services.signals.engine.indicators import Indicators
+from services.signals.settings import Settings
+from services.signals.verification import Verification
 
 app = typer.Typer(help="Signals: the engine, without a broker.", no_args_is_help=True)
 
@@ -70,6 +79,24 @@ def indicators(
         flush()
     except BrokenPipeError:
         closed_pipe()
+
+
+@app.command()
+def verify(
+    signal_id: Annotated[str, typer.Argument(metavar="SIGNAL_ID", help="Of a signal on signals.signals.v1.")],
+) -> None:
+    """Recompute a published signal from the topics and compare bytes; exit code 7 when they differ."""
+    settings = load(Settings)
+    found = asyncio.run(_verify(settings, signal_id))
+    emit(msgspec.json.encode(found))
+    flush()
+    if not found.equal:
+        raise Mismatch(f"{signal_id} is not what the log makes: {found.difference}")
+
+
+async def _verify(settings: Settings, signal_id: str) -> Verification:
+    async with Reader(settings.kafka_bootstrap, "csx-signals-verify") as reader:
+        return await verification.verify(reader, signal_id, settings.engine())
 
 
 def _parse(words: str, most: int = len(Timeframe)) -> tuple[Timeframe, ...]:

@@ -7,6 +7,7 @@ from pydantic_settings import NoDecode
 
 from libs.common.events import Timeframe
 from libs.common.runtime.settings import ServiceSettings
+from services.signals.engine.config import EngineConfig
 
 
 class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
@@ -21,6 +22,10 @@ class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
     min_confidence: float = Field(0.3, ge=0, le=1, description="least confidence of a published signal")
     min_reward_to_risk: float = Field(0.5, ge=0, description="least reward-to-risk of the best target, after fees")
     fee_rate: float = Field(0.0005, ge=0, lt=0.1, description="taker fee a side, as a fraction, in every plan")
+
+    def engine(self) -> EngineConfig:
+        """Return what the engine is told."""
+        return EngineConfig(timeframes=self.timeframes, fee_rate=self.fee_rate)
 
     @field_validator("timeframes", mode="before")
     @classmethod

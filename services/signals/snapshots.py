@@ -6,7 +6,11 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
+from libs.common.events import HOUR_NS
+
 _SCHEME: Final = 1
+_HOURS_KEPT: Final = 8
+"""Longer than the shortest topic of `market.*` is kept: older signals cannot be recomputed anyway."""
 
 
 class SnapshotError(ValueError):
@@ -45,6 +49,11 @@ class Folded(Struct, frozen=True, kw_only=True):
 _snapshot_decoder: Final[msgspec.msgpack.Decoder[Snapshot]] = msgspec.msgpack.Decoder(Snapshot)
 _folded_decoder: Final[msgspec.msgpack.Decoder[Folded]] = msgspec.msgpack.Decoder(Folded)
 _encoder: Final = msgspec.msgpack.Encoder()
+
+
+def snapshot_key(taken_ns: int) -> bytes:
+    """Return the record key: of each of the last hours, compaction keeps the newest snapshot."""
+    return f"hour-{taken_ns // HOUR_NS % _HOURS_KEPT}".encode()
 
 
 def pack(snapshot: Snapshot) -> bytes:

@@ -1,5 +1,7 @@
 """The signals worker is killed at any moment and restarted: its signals are those of an uninterrupted engine."""
 
+import asyncio
+import json
 import math
 import os
 import random
@@ -110,17 +112,29 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "services.signals"], env=self._environment(), stdout=log, stderr=log
+            )
+
+    async def verify(self, signal_id: str) -> dict[str, Any]:
+        """Ask the command that an operator would ask; return what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "deploy.cli", "signals", "verify", signal_id,
+            env=self._environment(), stdout=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        out, _ = await process.communicate()
+        found: dict[str, Any] = json.loads(out)
+        return found
+
+    def _environment(self) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith("CSX_")}
-        environment |= {
+        return environment | {
             "CSX_KAFKA_BOOTSTRAP": self._bootstrap,
             "CSX_INSTANCE": "0",
             "CSX_SIGNALS_TIMEFRAMES": "1m,5m",
             "CSX_SIGNALS_SNAPSHOT_EVERY_S": "0.4",
         }
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.signals"], env=environment, stdout=log, stderr=log
-            )
 
     def end(self, how: signal.Signals) -> int | None:
         if self._process is None:
@@ -186,6 +200,10 @@ async def test_killed_again_and_again_it_says_what_an_uninterrupted_engine_says(
     differing = [signal_id for signal_id, forms in found.items() if forms != {expected[signal_id]}]
     assert differing == []
     assert worker.end(signal.SIGTERM) == 0
+
+    for signal_id in random.Random(1).sample(sorted(expected), 3):
+        verified = await worker.verify(signal_id)
+        assert (verified["equal"], verified["difference"]) == (True, None), verified
 
     verdicts = {
         event.signal.signal_id

@@ -38,6 +38,12 @@ _ANSWER_WITHIN_MS: Final = 30_000
 _tracer: Final = trace.get_tracer(__name__)
 
 
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition, of so many, on which the records of `key` stand."""
+    every = list(range(partitions))
+    return _partition(key, every, every)
+
+
 def _partition(key: bytes | None, every: list[int], available: list[int]) -> int:
     return int(DefaultPartitioner()(partition_key(key or b""), every, available))
 

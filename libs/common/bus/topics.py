@@ -67,6 +67,7 @@ class Topic(Struct, frozen=True, kw_only=True):
             config["retention.bytes"] = "-1"
         if self.large:
             config["max.message.bytes"] = str(LARGE_MESSAGE_BYTES)
+            config["segment.bytes"] = str(2 * LARGE_MESSAGE_BYTES)  # what is still written to is never compacted
         return config
 
 

@@ -54,6 +54,11 @@ class Engine:
         """Drop the state of one market; its next event starts it cold."""
         self._markets.pop((venue, symbol), None)
 
+    def closed_ns(self, venue: str, symbol: str) -> int:
+        """Return up to when every bar of a market is closed; -1 while none is."""
+        market = self._markets.get((venue, symbol))
+        return -1 if market is None else market.candles.closed_ns
+
     def counts(self) -> dict[str, int]:
         """Return how often, over all markets, something was dropped or broken: names in ascending order."""
         totals: dict[str, int] = {}
