@@ -10,11 +10,12 @@ UV := $(BIN)/uv
 STAMP := $(VENV)/.ready
 UP ?=
 BREADTH ?=
+CHAOS ?=
 SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor breadth soak clean
+.PHONY: help setup run test fuzz check format picture doctor breadth soak chaos clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -73,6 +74,9 @@ fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx
 
 soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
 	$(BIN)/python -m deploy.proving.soak $(SOAK)
+
+chaos: setup ## Kill the signals worker a hundred times and share its markets, over Apache Kafka (CHAOS="--kills 10"); about fifteen minutes
+	@$(BIN)/python -m deploy.proving.interruptions $(CHAOS)
 
 breadth: setup ## 65 markets over four venues on one core: no lag growth (BREADTH="--for 60s"); about six minutes
 	@$(BIN)/python -m deploy.proving.breadth $(BREADTH)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import os
 import random
 import signal
@@ -14,90 +13,26 @@ from typing import Any
 
 import pytest
 
+from deploy.proving.invented import Invented
 from libs.common.bus import topics
 from libs.common.bus.admin import ensure_topics
 from libs.common.bus.codec import decode, encode
 from libs.common.bus.publisher import Publisher
 from libs.common.bus.reading import Reader
 from libs.common.events import (
-    MINUTE_NS,
-    SECOND_NS,
-    BookSnapshot,
-    Candle,
     MarketEvent,
-    Origin,
-    Side,
     Signal,
-    Source,
     Timeframe,
-    Trade,
     Verdict,
 )
 from libs.common.runtime.clock import monotonic_s
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 
-START_NS = 1_700_000_040 * SECOND_NS // MINUTE_NS * MINUTE_NS
 MINUTES = 40
 KILLS = 5
 SYMBOLS = ("AAA-USDT", "BBB-USDT-PERP", "CCC-USDT")
 CONFIG = EngineConfig(timeframes=(Timeframe.M1, Timeframe.M5))
-
-
-def _market(symbol: str, seed: int) -> list[MarketEvent]:
-    """A made-up market of MINUTES minutes: history, a tape with two trades a second, a book a second."""
-    chance = random.Random(seed)
-    price = 100.0 * (seed + 1)
-    events: list[MarketEvent] = []
-    common: dict[str, Any] = {"venue": "okx", "symbol": symbol, "origin": Origin.SIMULATED}
-    for back in range(120, 0, -1):
-        open_ns = START_NS - back * MINUTE_NS
-        close = price * (1 + chance.gauss(0, 0.0008))
-        events.append(
-            Candle(
-                **common,
-                event_ns=START_NS,
-                received_ns=START_NS - back,
-                timeframe=Timeframe.M1,
-                open_ns=open_ns,
-                open=price,
-                high=max(price, close) * 1.0004,
-                low=min(price, close) * 0.9996,
-                close=close,
-                volume=5.0,
-                source=Source.REST,
-            )
-        )
-        price = close
-    for tick in range(MINUTES * 120):
-        at_ns = START_NS + tick * SECOND_NS // 2 + chance.randrange(SECOND_NS // 3)
-        price *= 1 + chance.gauss(0.00002 * math.sin(tick / 400), 0.0002)
-        side = Side.BUY if chance.random() < 0.5 + 0.3 * math.sin(tick / 400) else Side.SELL
-        events.append(
-            Trade(
-                **common,
-                event_ns=at_ns,
-                received_ns=at_ns + 1000,
-                price=round(price, 4),
-                size=round(chance.expovariate(1.0) + 0.001, 3),
-                side=side,
-                trade_id=str(tick + 1),
-            )
-        )
-        if tick % 2 == 0:
-            spread = price * 0.0001
-            levels = [chance.expovariate(0.5) + 0.01 for _ in range(20)]
-            events.append(
-                BookSnapshot(
-                    **common,
-                    event_ns=at_ns,
-                    received_ns=at_ns + 1001,
-                    sequence=tick,
-                    bids=tuple((price - spread * (i + 1), levels[i]) for i in range(10)),
-                    asks=tuple((price + spread * (i + 1), levels[10 + i]) for i in range(10)),
-                )
-            )
-    return sorted(events, key=lambda event: event.received_ns)
 
 
 def _expected(events: list[MarketEvent]) -> dict[str, bytes]:
@@ -175,7 +110,7 @@ async def _until(bootstrap: str, number: int, within_s: float) -> dict[str, set[
 
 @pytest.mark.slow
 async def test_killed_again_and_again_it_says_what_an_uninterrupted_engine_says(embedded_broker, worker):
-    markets = {symbol: _market(symbol, seed) for seed, symbol in enumerate(SYMBOLS)}
+    markets = {symbol: Invented("okx", symbol, seed).events(MINUTES) for seed, symbol in enumerate(SYMBOLS)}
     expected: dict[str, bytes] = {}
     for events in markets.values():
         expected |= _expected(events)
