@@ -11,11 +11,12 @@ STAMP := $(VENV)/.ready
 UP ?=
 BREADTH ?=
 CHAOS ?=
+BENCH ?=
 SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor breadth soak chaos clean
+.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -71,6 +72,10 @@ endif
 fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet
 	$(BIN)/python -m tests.fuzz.parsers $(FUZZ)
+
+bench: setup ## Speed, as ratios against limits and a peer library (needs ../shared/data; BENCH="--runs 3")
+	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group bench --quiet
+	@$(BIN)/python -m tests.bench.engine $(BENCH)
 
 soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
 	$(BIN)/python -m deploy.proving.soak $(SOAK)
