@@ -11,12 +11,13 @@ STAMP := $(VENV)/.ready
 UP ?=
 BREADTH ?=
 CHAOS ?=
+CAUSALITY ?=
 BENCH ?=
 SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos clean
+.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos causality clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -79,6 +80,9 @@ bench: setup ## Speed, as ratios against limits and a peer library (needs ../sha
 
 soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
 	$(BIN)/python -m deploy.proving.soak $(SOAK)
+
+causality: setup ## Cut and poison the recorded BTC sessions at 300 moments (needs ../shared/data); minutes
+	@$(BIN)/python -m deploy.proving.causality $(CAUSALITY)
 
 chaos: setup ## Kill the signals worker a hundred times and share its markets, over Apache Kafka (CHAOS="--kills 10"); about fifteen minutes
 	@$(BIN)/python -m deploy.proving.interruptions $(CHAOS)

@@ -18,23 +18,23 @@ from typing import Any, Final
 
 import polars as pl
 from msgspec import Struct
+from services.signals.engine.layers.smc import Smc
 
 from deploy.proving.report import Finding, machine, table, write
-from libs.common.events import Candle, Origin, Signal, Source, Timeframe
+from deploy.proving.warm import history
+from libs.common.events import Candle, Signal, Timeframe
 from services.ingest.recording.normalize import Normalizer
 from services.signals.candle_files import read_bars
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 from services.signals.engine.indicators import Indicators, Values
-from services.signals.engine.layers.smc import Smc
 
 DATA: Final = Path(os.environ.get("CSX_TEST_DATA", "../shared/data"))
 REPORT: Final = Path("docs/reports/bench-engine.md")
 EVENTS_S: Final = 30_000
 CLOSE_MS: Final = 2.0
 PEER: Final = 2.0
-_HISTORY: Final = 600
 
 
 class Run(Struct, frozen=True):
@@ -44,47 +44,6 @@ class Run(Struct, frozen=True):
     seconds: float
     closes_ms: list[float]
     """Of each moment at which bars closed, per bar."""
-
-
-def history(until_ns: int, price: float) -> list[Candle]:
-    """Return closed candles of every timeframe that end at the session: BTC's own; its minutes are others', moved."""
-    spot = DATA / "ohlcv" / "binance_spot_2024"
-    found = [
-        candle
-        for timeframe in Timeframe
-        if timeframe is not Timeframe.M1
-        for candle in _candles(read_bars(spot / f"BTC_USDT-{timeframe}.feather", timeframe), timeframe, until_ns)
-    ]
-    minutes = read_bars(DATA / "ohlcv" / "bybit_linear_2025" / "BTCUSDT_1m.csv.gz", Timeframe.M1)[-_HISTORY:]
-    later_ns = Timeframe.M1.open_ns(until_ns) - minutes[-1].open_ns - Timeframe.M1.ns
-    scale = price / minutes[-1].close
-    moved = [
-        Bar(b.open_ns + later_ns, b.open * scale, b.high * scale, b.low * scale, b.close * scale, b.volume)
-        for b in minutes
-    ]
-    return found + _candles(moved, Timeframe.M1, until_ns)
-
-
-def _candles(bars: Sequence[Bar], timeframe: Timeframe, until_ns: int) -> list[Candle]:
-    known = [bar for bar in bars if bar.open_ns + timeframe.ns <= until_ns][-_HISTORY:]
-    return [
-        Candle(
-            venue="binance-usdm",
-            symbol="BTC-USDT-PERP",
-            event_ns=until_ns,
-            received_ns=until_ns,
-            origin=Origin.RECORDED,
-            timeframe=timeframe,
-            open_ns=bar.open_ns,
-            open=bar.open,
-            high=bar.high,
-            low=bar.low,
-            close=bar.close,
-            volume=bar.volume,
-            source=Source.REST,
-        )
-        for bar in known
-    ]
 
 
 def fold(events: Sequence[Any], before: Sequence[Candle]) -> Run:
@@ -112,7 +71,7 @@ def session(runs: int) -> list[Finding]:
     files = [DATA / "raw" / "binance_usdm" / "2024-08-08_btcusdt.gz"]
     events = list(Normalizer("binance-usdm", files).run())
     price = next(event.price for event in events if hasattr(event, "price"))
-    before = history(events[0].event_ns, price)
+    before = history(DATA, events[0], price)
     done = [fold(events, before) for _ in range(runs)]
     best = min(done, key=lambda run: run.seconds)
     rate = best.events / best.seconds
