@@ -3,14 +3,15 @@
 from typing import Final, TypeAlias
 
 from services.signals.engine.layers.cvd import Cvd
+from services.signals.engine.layers.liquidity import Liquidity
 from services.signals.engine.layers.order_flow import OrderFlow
 from services.signals.engine.layers.technicals import Technicals
 
-TickState: TypeAlias = Cvd | OrderFlow
+TickState: TypeAlias = Cvd | OrderFlow | Liquidity
 BarState: TypeAlias = Technicals
 """What a dump may hold: every layer of the tables below."""
 
-TICK_LAYERS: Final = (Cvd, OrderFlow)
+TICK_LAYERS: Final = (Cvd, OrderFlow, Liquidity)
 """Those that listen to the market as it happens."""
 BAR_LAYERS: Final = (Technicals,)
 """Those that read closed bars; each may look at the marks of those before it."""
