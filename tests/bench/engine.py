@@ -127,7 +127,7 @@ def smart_money(runs: int) -> list[Finding]:
 def _layer(bars: Sequence[Bar], values: Sequence[Values]) -> None:
     layer = Smc.new(EngineConfig())
     for bar, value in zip(bars, values, strict=True):
-        layer.on_bar(bar, value)
+        layer.on_bar(bar, value, bar.open_ns + Timeframe.M15.ns)
 
 
 def _peer(rows: pl.DataFrame) -> Callable[[], None]:

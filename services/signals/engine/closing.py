@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from libs.common.events import Candle, LayerReading, Mark, MarketEvent, Origin, Signal, Timeframe
+from libs.common.events import Candle, LayerReading, MarketEvent, Origin, Signal, Timeframe
 from services.signals.engine.bars import Bar, merge
 from services.signals.engine.candles import Forming
 from services.signals.engine.config import EngineConfig
@@ -182,8 +182,3 @@ def reading_of(
         facts=opinion.facts,
         marks=opinion.marks,
     )
-
-
-def marks_near(marks: Sequence[Mark], price: float, most: int) -> tuple[Mark, ...]:
-    """Return the `most` marks that lie nearest to `price`, nearest first; a zone that holds it is at distance 0."""
-    return tuple(sorted(marks, key=lambda mark: (max(mark.low - price, price - mark.high, 0.0), mark.low))[:most])

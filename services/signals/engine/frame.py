@@ -55,10 +55,10 @@ class Frame(Struct):
         return self._rebuild(close_ns, config)
 
     def _add(self, bar: Bar) -> Values:
-        values = self.indicators.add(bar)
+        values, close_ns = self.indicators.add(bar), bar.open_ns + self.history.timeframe.ns
         self.regime.on_bar(bar, values)
         for layer in self.layers:
-            layer.on_bar(bar, values)
+            layer.on_bar(bar, values, close_ns)
         return values
 
     def _rebuild(self, close_ns: int, config: EngineConfig) -> Values | None:

@@ -139,8 +139,8 @@ class BarLayer(Struct):
     def new(cls, config: EngineConfig) -> "BarLayer":
         """Return a layer that has seen nothing."""
 
-    def on_bar(self, bar: Bar, values: Values) -> None:
-        """Take the next closed complete bar and the indicators at its close."""
+    def on_bar(self, bar: Bar, values: Values, close_ns: int) -> None:
+        """Take the next closed complete bar, the indicators at its close, and the time of that."""
 
     @abstractmethod
     def read(self, close: Close) -> Opinion:
