@@ -28,6 +28,22 @@ def read_bars(path: Path, timeframe: Timeframe) -> list[Bar]:
     Raises:
         InputError: the file cannot be read, is coarser than `timeframe`, or a row is no candle.
     """
+    return _aggregate(_rows(path), timeframe, path)
+
+
+def read_finest(path: Path) -> tuple[Timeframe, list[Bar]]:
+    """Return the shortest timeframe that the rows of a file make, and its bars.
+
+    Raises:
+        InputError: the file cannot be read, its rows make no timeframe, or a row is no candle.
+    """
+    rows = _rows(path)
+    step = min((later.open_ns - earlier.open_ns for earlier, later in pairwise(rows)), default=MINUTE_NS)
+    timeframe = next((timeframe for timeframe in Timeframe if step > 0 and timeframe.ns % step == 0), Timeframe.M1)
+    return timeframe, _aggregate(rows, timeframe, path)
+
+
+def _rows(path: Path) -> list[Bar]:
     frame = _read(path)
     columns = {name.strip().lower(): name for name in frame.columns}
     time = next((columns[name] for name in _TIMES if name in columns), None)
@@ -44,7 +60,7 @@ def read_bars(path: Path, timeframe: Timeframe) -> list[Bar]:
         for row, (open_ns, *values) in enumerate(zip(opens, *numbers, strict=True), start=1)
     ]
     rows.sort(key=lambda bar: bar.open_ns)
-    return _aggregate(rows, timeframe, path)
+    return rows
 
 
 def _read(path: Path) -> pl.DataFrame:

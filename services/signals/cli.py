@@ -19,10 +19,12 @@ from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import InputError, Mismatch
 from libs.common.runtime.settings import load
 from services.signals import verification
-from services.signals.candle_files import read_bars
+from services.signals.candle_files import read_bars, read_finest
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 from services.signals.engine.indicators import Indicators
+from services.signals.engine.layers import LAYERS
+from services.signals.engine.walk import Walk
 from services.signals.settings import Settings
 from services.signals.verification import Verification
 
@@ -82,6 +84,30 @@ def indicators(
 
 
 @app.command()
+def analyze(
+    candles: Annotated[Path, typer.Option(help="File of candles: .csv, .csv.gz, .parquet or .feather.")],
+    timeframe: Annotated[str, typer.Option(help=f"One of {_ALL}; the others are made of the same file.")],
+    layers: Annotated[str, typer.Option(help=f"Comma-separated, of {','.join(LAYERS)}.")] = ",".join(LAYERS),
+    venue: Annotated[str, typer.Option(help="Named in the readings; the file does not say.")] = "file",
+    symbol: Annotated[str, typer.Option(help="Named in the readings; by default after the file.")] = "",
+) -> None:
+    """Print what each layer reads at each closed bar; those that need trades or a book abstain and say so."""
+    (judged,), wanted = _parse(timeframe, most=1), _layers(layers)
+    base, bars = read_finest(candles)
+    if base.ns > judged.ns:
+        raise InputError(f"{candles}: bars of {base} cannot make bars of {judged}")
+    config = EngineConfig()
+    walk = Walk.new(venue, symbol or candles.name.partition(".")[0], wanted, config, base=base, judged=judged)
+    try:
+        for bar in bars:
+            for reading in walk.take(bar, config):
+                emit(reading)
+        flush()
+    except BrokenPipeError:
+        closed_pipe()
+
+
+@app.command()
 def verify(
     signal_id: Annotated[str, typer.Argument(metavar="SIGNAL_ID", help="Of a signal on signals.signals.v1.")],
 ) -> None:
@@ -106,6 +132,15 @@ def _parse(words: str, most: int = len(Timeframe)) -> tuple[Timeframe, ...]:
     if unknown or len(wanted) > most:
         raise InputError(f"unknown timeframe {', '.join(unknown) or words!r}: choose of {_ALL}")
     return tuple(timeframe for timeframe in Timeframe if timeframe in wanted)
+
+
+def _layers(words: str) -> tuple[str, ...]:
+    """Return the layers named in `words`, in order of the table, each once."""
+    wanted = {word.strip() for word in words.split(",")}
+    unknown = sorted(wanted - set(LAYERS))
+    if unknown:
+        raise InputError(f"unknown layer {', '.join(unknown)}: choose of {','.join(LAYERS)}")
+    return tuple(name for name in LAYERS if name in wanted)
 
 
 def _market_events(file: str) -> Iterator[MarketEvent]:
