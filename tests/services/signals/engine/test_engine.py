@@ -25,6 +25,8 @@ from services.signals.engine.engine import Engine, EngineStateError
 from services.signals.engine.layers import LAYERS
 
 M1 = EngineConfig(timeframes=(Timeframe.M1,))
+TECHNICALS_NEEDED = EngineConfig(timeframes=(Timeframe.M1,), min_coverage=0.7)
+"""The layers of tape and book alone are not enough."""
 
 
 def play(events, engine=None):
@@ -34,6 +36,10 @@ def play(events, engine=None):
 
 def signals(outputs, timeframe="1m"):
     return [output for output in outputs if isinstance(output, Signal) and output.timeframe == timeframe]
+
+
+def said(signal, layer):
+    return next((reading for reading in signal.readings if reading.layer == layer), None)
 
 
 def history(make, last_s, bars=260, drift=2e-4):
@@ -59,7 +65,7 @@ def test_a_trending_market_gives_signals_that_can_be_acted_on(make):
 
 
 def test_without_history_the_engine_abstains_and_says_why(make):
-    outputs = play(make.market(2, 6))
+    outputs = play(make.market(2, 6), Engine(TECHNICALS_NEEDED))
     assert {signal.abstained is None for signal in signals(outputs)} == {False}
     first = signals(outputs)[0]
     assert (first.direction, first.score, first.plan, first.contributions) == (Direction.NEUTRAL, 0.0, None, ())
@@ -102,8 +108,10 @@ def test_readings_of_ticks_come_at_most_once_a_second(make):
 
 def test_order_flow_counts_only_up_to_five_minutes(make):
     outputs = play(make.market(5, 16))
-    for timeframe, layers in {"1m": 3, "5m": 3, "15m": 2}.items():
-        assert len(signals(outputs, timeframe)[-1].readings) == layers
+    for timeframe, counts in {"1m": True, "5m": True, "15m": False}.items():
+        signal = signals(outputs, timeframe)[-1]
+        assert (said(signal, "order_flow") is not None) is counts
+        assert said(signal, "cvd") is not None
 
 
 def test_a_signal_uses_nothing_after_its_bar(make):
@@ -120,11 +128,11 @@ def test_a_signal_uses_nothing_after_its_bar(make):
 def test_bulk_history_after_live_trades_is_used_from_the_next_close_on(make):
     tape = make.market(7, 4)
     early, late = ([e for e in tape if (e.event_ns < make.START + 100 * 10**9) is first] for first in (True, False))
-    before = play([*early, *late], Engine(M1))
-    after = play([*early, *history(make, 60), *late], Engine(M1))
+    before = play([*early, *late], Engine(TECHNICALS_NEEDED))
+    after = play([*early, *history(make, 60), *late], Engine(TECHNICALS_NEEDED))
     assert signals(before)[-1].abstained is not None
     assert signals(after)[-1].abstained is None
-    assert "bars_behind" not in signals(after)[-1].readings[-1].facts
+    assert "bars_behind" not in said(signals(after)[-1], "technicals").facts
     assert signals(after)[-1].inputs["bars"] == str(260 + len(signals(after)) - 2)
 
 
@@ -141,15 +149,15 @@ def test_the_first_value_of_a_bar_counts(make):
 
 def test_a_hole_restarts_the_warm_up_until_history_fills_it(make):
     tape = make.market(9, 6)
-    engine = Engine(M1)
+    engine = Engine(TECHNICALS_NEEDED)
     head = [event for event in tape if event.event_ns < make.START + 150 * 10**9]
     tail = [event for event in tape if event.event_ns >= make.START + 150 * 10**9]
     play([*history(make, 0), *head, make.gap(125, 140)], engine)
     cut = [event for event in tail if event.event_ns < make.START + 290 * 10**9]
     first, second = signals(play(cut, engine))
     assert first.abstained is None
-    assert first.readings[-1].facts["bars_behind"] == 1
-    assert first.readings[-1].confidence == 0.5
+    assert said(first, "technicals").facts["bars_behind"] == 1
+    assert said(first, "technicals").confidence == 0.5
     assert first.inputs["bars"] == "262"
     assert "technicals: history_hole" in second.abstained
     engine.apply(make.rest(120, 100.0, width=0.05))
@@ -209,7 +217,9 @@ def test_a_liquidation_lets_time_pass(make):
     play([make.trade(0)], engine)
     fields = {"venue": "v", "symbol": "S-USDT", "received_ns": 0, "price": 1.0, "size": 1.0, "liquidated": "long"}
     event = msgspec.convert({"type": "liquidation", "event_ns": make.START + 62 * 10**9, **fields}, Liquidation)
-    assert [type(output) for output in engine.apply(event)] == [Candle, LayerReading, Signal]
+    outputs = engine.apply(event)
+    assert isinstance(outputs[0], Candle)
+    assert len(signals(outputs)) == 1
 
 
 def test_markets_are_independent_and_can_be_forgotten(make):
