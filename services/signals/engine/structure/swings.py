@@ -2,7 +2,8 @@
 
 A pivot is a bar whose high is the highest of `left` bars before and `right` bars after it, ties included (a low
 mirrored). Of pivots of one side in a row the more extreme one stands, the earlier one on a tie; the one that it
-replaces becomes `superseded`, and is never deleted. Where a bar is both, it counts as a high.
+replaces becomes `superseded`, and is never deleted. A bar that
+is both counts as the opposite of the pivot before it, and as none without one.
 """
 
 from msgspec import Struct, field
@@ -21,6 +22,8 @@ class Swings(Struct):
     left: int
     right: int
     most: int
+    high_first: bool = False
+    """A bar that is both counts as a high instead: one-sided, as the peer library has it."""
     standing: list[Structure] = field(default_factory=list)
 
     def add(self, recent: Recent, close_ns: int, atr: float | None) -> Structure | None:
@@ -30,13 +33,19 @@ class Swings(Struct):
         if middle < self.left:
             return None
         low, high = recent.lows[middle], recent.highs[middle]
-        if high == max(recent.highs[middle - self.left :]):
+        before = self.standing[-1] if self.standing else None
+        highest = high == max(recent.highs[middle - self.left :])
+        lowest = low == min(recent.lows[middle - self.left :])
+        if highest and lowest and not self.high_first:
+            if before is None:
+                return None
+            highest = before.side == LOW
+        if highest:
             side, price = HIGH, high
-        elif low == min(recent.lows[middle - self.left :]):
+        elif lowest:
             side, price = LOW, low
         else:
             return None
-        before = self.standing[-1] if self.standing else None
         beaten = before is not None and before.side == side
         bar = recent.bars[middle]
         # drawn as a high or a low; as a level it stands against the move that would break it
