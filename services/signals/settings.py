@@ -8,6 +8,7 @@ from pydantic_settings import NoDecode
 from libs.common.events import Timeframe
 from libs.common.runtime.settings import ServiceSettings
 from services.signals.engine.config import EngineConfig
+from services.signals.engine.parameters.plan import PlanParameters
 
 
 class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
@@ -25,7 +26,7 @@ class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
 
     def engine(self) -> EngineConfig:
         """Return what the engine is told."""
-        return EngineConfig(timeframes=self.timeframes, fee_rate=self.fee_rate)
+        return EngineConfig(timeframes=self.timeframes, plan=PlanParameters(fee_rate=self.fee_rate))
 
     @field_validator("timeframes", mode="before")
     @classmethod

@@ -129,6 +129,7 @@ class Challenger(Struct, frozen=True, kw_only=True):
     """`unproven`, or the gate that it passed."""
     probability_up: float
     log_odds: float
+    intercept: float = 0.0
     contributions: dict[str, float]
     """By layer, in log-odds; with `intercept` they sum to `log_odds`."""
 

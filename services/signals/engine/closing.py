@@ -10,9 +10,9 @@ from services.signals.engine.bars import Bar, merge
 from services.signals.engine.candles import Forming
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
-from services.signals.engine.labels import Labels
 from services.signals.engine.layers import BAR_LAYERS, TickState
 from services.signals.engine.layers.layer import Close, Opinion, Partial, View, abstain, belated
+from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen
 from services.signals.engine.moments import Moment, form_signal
 
@@ -32,7 +32,7 @@ class Closing(Struct, frozen=True, kw_only=True):
     frames: Mapping[Timeframe, Frame]
     layers: Sequence[TickState]
     forming: Mapping[Timeframe, Forming]
-    labels: Labels
+    memory: Memory
 
     def conclude(self, bars: Sequence[Forming], config: EngineConfig) -> list[Output]:
         """Take the closed `bars`, short before long, all that end here; return what they caused.
@@ -78,7 +78,7 @@ class Closing(Struct, frozen=True, kw_only=True):
             known_ns -= bar.timeframe.ns
             values = frame.at(known_ns, config)
         opinions = dict(self.frozen.opinions)
-        run = frame.history.run(known_ns, config.swing_lookback) if values else ()
+        run = frame.history.run(known_ns, config.plan.swing_lookback) if values else ()
         said: list[str] = []
         marks = [mark for opinion in opinions.values() for mark in opinion.marks]
         close: Close | None = None
@@ -134,7 +134,7 @@ class Closing(Struct, frozen=True, kw_only=True):
                 "bar_source": self._source(frame, known_ns),
             },
         )
-        signal = form_signal(moment, config, self.labels)
+        signal = form_signal(moment, config, self.memory)
         return [*(readings[name] for name in said), signal]
 
     def _forming(self) -> dict[Timeframe, Partial]:

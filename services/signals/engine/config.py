@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import lru_cache
+from math import inf
 from types import MappingProxyType
 from typing import Final
 
@@ -10,11 +11,14 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.events import DAY_NS, SECOND_NS, Timeframe
+from services.signals.engine.confluence.artefact import Artefact
+from services.signals.engine.parameters.confluence import ConfluenceParameters
 from services.signals.engine.parameters.cvd import CvdParameters
 from services.signals.engine.parameters.factors import FactorsParameters
 from services.signals.engine.parameters.fibonacci import FibonacciParameters
 from services.signals.engine.parameters.liquidity import LiquidityParameters
 from services.signals.engine.parameters.order_flow import OrderFlowParameters
+from services.signals.engine.parameters.plan import PlanParameters
 from services.signals.engine.parameters.regime import RegimeParameters
 from services.signals.engine.parameters.smc import SmcParameters
 from services.signals.engine.parameters.technicals import TechnicalsParameters
@@ -29,7 +33,7 @@ class Weight(Struct, frozen=True, kw_only=True):
 
     layer: str
     group: str
-    """Layers of one group look at the same thing; together they count at most `group_cap`."""
+    """Layers of one group look at the same thing; together they count at most `confluence.group_cap`."""
     timeframes: tuple[Timeframe, ...]
     weight: float
 
@@ -56,20 +60,22 @@ WEIGHTS: Final = (
 """Priors, not findings. The book says nothing beyond five minutes, the tape of five minutes nothing beyond an hour."""
 
 
+HORIZONS: Final = {
+    "order_flow": (Timeframe.M1, Timeframe.M5),
+    "smc": (*_SHORT, *_LONG),
+    "fibonacci": (*_SHORT, *_LONG),
+}
+"""Where alone a layer may count: the book's pressure lasts minutes, and structure needs bars longer than a minute."""
+
+
 class EngineConfig(Struct, frozen=True, kw_only=True):
     """Every choice of the engine; two engines with one digest and one version give equal outputs for equal inputs."""
 
     timeframes: tuple[Timeframe, ...] = tuple(Timeframe)
     """Whose candles and signals are said."""
     weights: tuple[Weight, ...] = WEIGHTS
-    group_cap: float = 0.5
-    """Most that one group of layers may count, as a share of what all groups say."""
-    min_coverage: float = 0.6
-    """Least share of the weights that must speak; below it the engine abstains."""
-    signal_score: float = 0.25
-    """Least absolute score of a BUY or SELL."""
-    strong_score: float = 0.5
-    """Least absolute score of a STRONG BUY or STRONG SELL."""
+    model: Artefact | None = None
+    """A trained network: it decides once its gate is passed, else it is a challenger."""
 
     cvd: CvdParameters = CvdParameters()
     order_flow: OrderFlowParameters = OrderFlowParameters()
@@ -80,6 +86,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     liquidity: LiquidityParameters = LiquidityParameters()
     factors: FactorsParameters = FactorsParameters()
     regime: RegimeParameters = RegimeParameters()
+    confluence: ConfluenceParameters = ConfluenceParameters()
+    plan: PlanParameters = PlanParameters()
 
     close_grace_ns: int = 2 * SECOND_NS
     """How far other streams must be past a bar's end to close it without a further trade."""
@@ -95,24 +103,23 @@ class EngineConfig(Struct, frozen=True, kw_only=True):
     reading_interval_ns: int = SECOND_NS
     """Least event time between two readings of one tick layer."""
 
-    fee_rate: float = 0.0005
-    """Taker fee a side, as a fraction of the notional."""
-    entry_atr: float = 0.1
-    """Half the width of the entry zone."""
-    stop_atr: float = 1.5
-    """Distance of a stop that no structure supports."""
-    stop_min_atr: float = 0.5
-    stop_max_atr: float = 3.0
-    """A swing counts as a stop's basis only between these distances."""
-    stop_buffer_atr: float = 0.1
-    """How far behind the swing the stop lies."""
-    swing_bars: int = 2
-    """Bars on each side that a swing's extreme must exceed."""
-    swing_lookback: int = 60
-    """Closed bars in which swings are looked for."""
-    target_r: tuple[float, float, float] = (1.0, 2.0, 3.0)
-    """Targets, as multiples of the distance to the stop."""
-    expiry_bars: int = 12
+    def __post_init__(self) -> None:
+        """Refuse weights that no scorecard can hold.
+
+        Raises:
+            ValueError: a weight is not positive, is said twice, or lies outside its layer's horizon.
+        """
+        seen: set[tuple[str, Timeframe]] = set()
+        for row in self.weights:
+            if not 0 < row.weight < inf:
+                raise ValueError(f"the weight of {row.layer} must be a number above zero, not {row.weight}")
+            for timeframe in row.timeframes:
+                allowed = HORIZONS.get(row.layer, tuple(Timeframe))
+                if timeframe not in allowed:
+                    raise ValueError(f"{row.layer} may not count in {timeframe}, only in {', '.join(allowed)}")
+                if (row.layer, timeframe) in seen:
+                    raise ValueError(f"{row.layer} has two weights in {timeframe}")
+                seen.add((row.layer, timeframe))
 
     def digest(self) -> str:
         """Return the first 12 hex digits of the SHA-256 of the canonical JSON."""

@@ -27,9 +27,9 @@ from services.signals.engine.candles import Candles
 from services.signals.engine.closing import Closing, Output, reading_of
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
-from services.signals.engine.labels import Labels
 from services.signals.engine.layers import TICK_LAYERS, TickState
 from services.signals.engine.layers.layer import Context, abstain
+from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen, Minutes
 from services.signals.engine.seen import Seen
 
@@ -58,7 +58,7 @@ class Market(Struct):
     said_ns: dict[str, int] = field(default_factory=dict)
     """When each tick layer's reading was last published."""
     last_trade_id: str = ""
-    labels: Labels = field(default_factory=Labels)
+    memory: Memory = field(default_factory=Memory)
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -206,6 +206,6 @@ class Market(Struct):
                 frames=self.frames,
                 layers=self.layers,
                 forming=self.candles.higher,
-                labels=self.labels,
+                memory=self.memory,
             )
             outputs += closing.conclude(bars, config)

@@ -8,9 +8,11 @@ from msgspec import Struct
 from libs.common.events import Direction, Label, LayerReading, Mark, Origin, Plan, Signal, Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
-from services.signals.engine.confluence import weigh
-from services.signals.engine.labels import Labels
+from services.signals.engine.confluence.models import compare
+from services.signals.engine.confluence.scorecard import probability, refuse, weigh
+from services.signals.engine.memory import Memory
 from services.signals.engine.plan import draw_plan
+from services.signals.engine.sizing import depth_cap
 
 
 class Moment(Struct, frozen=True, kw_only=True):
@@ -39,18 +41,26 @@ def signal_id(venue: str, symbol: str, timeframe: Timeframe, as_of_ns: int) -> s
     return f"sig_{hashlib.sha256(name.encode()).hexdigest()[:20]}"
 
 
-def form_signal(moment: Moment, config: EngineConfig, labels: Labels) -> Signal:
+def form_signal(moment: Moment, config: EngineConfig, memory: Memory) -> Signal:
     """Return what the engine believes at `moment`; a refusal to judge is a signal too, and says why."""
     weights = config.weights_of(moment.timeframe)
     readings = tuple(reading for reading in moment.readings if reading.layer in weights)
     together = weigh(readings, weights, config)
-    score, confidence, abstained = together.score, together.confidence, together.abstained
-    direction, label = labels.say(moment.timeframe, score, config)
+    opinion = compare(config.model, readings, moment.timeframe, moment.regime)
+    effective = _effective(readings, moment, config, memory)
+    abstained = together.abstained
+    direction, label = Direction.NEUTRAL, Label.NEUTRAL
     plan: Plan | None = None
-    if direction is not Direction.NEUTRAL:
+    if abstained is None:
+        direction, label = memory.labels.say(moment.timeframe, together.score, config)
+        abstained = opinion.veto(direction)
+    if direction is not Direction.NEUTRAL and abstained is None:
         plan, abstained = _plan(direction, moment, config)
     if abstained is not None:
-        score, confidence, direction, label = 0.0, 0.0, Direction.NEUTRAL, Label.NEUTRAL
+        memory.labels.reset(moment.timeframe)
+        together = refuse(together, abstained)
+        direction, label = Direction.NEUTRAL, Label.NEUTRAL
+    believed = opinion.settle(together)
     return Signal(
         venue=moment.venue,
         symbol=moment.symbol,
@@ -61,21 +71,32 @@ def form_signal(moment: Moment, config: EngineConfig, labels: Labels) -> Signal:
         known_at_ns=moment.known_at_ns,
         direction=direction,
         label=label,
-        score=score,
-        confidence=confidence,
+        score=believed.score,
+        confidence=believed.confidence,
         price=moment.price,
-        contributions=() if abstained else together.contributions,
-        absent=together.absent,
+        contributions=believed.contributions,
+        absent=believed.absent,
         readings=readings,
         plan=plan,
         abstained=abstained,
-        log_odds=0.0 if abstained else together.log_odds,
-        probability=None if abstained else together.probability(direction),
-        conflict=together.conflict,
-        effective_layers=together.effective_layers,
+        log_odds=believed.log_odds,
+        intercept=believed.intercept,
+        probability=probability(believed.log_odds, direction),
+        probability_status=opinion.status,
+        model=opinion.model,
+        challenger=opinion.challenger,
+        conflict=believed.conflict,
+        effective_layers=effective,
         regime=moment.regime,
         inputs={"engine_version": ENGINE_VERSION, "config": config.digest(), **moment.inputs},
     )
+
+
+def _effective(readings: Sequence[LayerReading], moment: Moment, config: EngineConfig, memory: Memory) -> float | None:
+    said = {reading.layer: reading.score * reading.confidence for reading in readings if reading.confidence > 0}
+    voices = memory.voices_of(moment.timeframe)
+    voices.hear(said, config.confluence)
+    return voices.effective(tuple(said), config.confluence)
 
 
 def _plan(direction: Direction, moment: Moment, config: EngineConfig) -> tuple[Plan | None, str | None]:
@@ -89,6 +110,8 @@ def _plan(direction: Direction, moment: Moment, config: EngineConfig) -> tuple[P
         moment.atr,
         as_of_ns=moment.as_of_ns,
         timeframe=moment.timeframe,
-        config=config,
+        config=config.plan,
+        marks=moment.marks,
+        depth=depth_cap(moment.readings, config.plan),
     )
     return plan, None if plan else "no_plan: a level would lie below zero"

@@ -1,12 +1,13 @@
-"""A direction and the closed bars in, how it would be traded out: entry, stop, targets, expiry, and what fees leave."""
+"""A direction and the closed bars in, how it would be traded out: levels, expiry, size, what fees leave."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from libs.common.events import Direction, Plan, Target, Timeframe
+from libs.common.events import Direction, Mark, Plan, Target, Timeframe
 from services.signals.engine.bars import Bar
-from services.signals.engine.config import EngineConfig
-from services.signals.engine.swings import last_swing
+from services.signals.engine.parameters.plan import PlanParameters
+from services.signals.engine.sizing import size
+from services.signals.engine.stops import Support, find_support
 
 _DOUBT: Final = 2 / 3
 """Without structure, this share of the way to the stop is where the idea has failed."""
@@ -33,47 +34,45 @@ def draw_plan(
     *,
     as_of_ns: int,
     timeframe: Timeframe,
-    config: EngineConfig,
+    config: PlanParameters,
+    marks: Sequence[Mark] = (),
+    depth: float | None = None,
 ) -> Plan | None:
     """Return the plan at `price`, after closed `bars`; None when a level would not be a price above zero.
 
-    The stop lies behind the newest standing swing that is neither too near nor too far, else at a multiple of the ATR.
-    Targets are multiples of the distance to the stop.
+    The stop lies behind the nearest structure that is neither too near nor too far, else at a multiple of the ATR.
+    Targets are multiples of the distance to the stop, whatever structures lie before them. The size is that of an
+    entry at the worse end of the zone; `depth` is the most quote currency that the book should carry.
     """
     sign = direction.sign
-    buffer = config.stop_buffer_atr * atr
-    swing = last_swing(
-        bars[-config.swing_lookback :],
-        sign,
-        config.swing_bars,
-        price - sign * (config.stop_min_atr * atr - buffer),
-        price - sign * (config.stop_max_atr * atr - buffer),
-    )
-    stop = price - sign * config.stop_atr * atr if swing is None else swing - sign * buffer
+    support = find_support(direction, price, bars, marks, atr, config)
+    edge, behind = (price, config.stop_atr) if support is None else (support.edge, config.stop_buffer_atr)
+    stop = edge - sign * behind * atr
     risk = sign * (price - stop)
-    doubt = price - sign * _DOUBT * risk if swing is None else swing
     cost = 2 * config.fee_rate * price
     prices = [price + sign * multiple * risk for multiple in config.target_r]
-    if min(stop, *prices) <= 0:
+    low, high = price - config.entry_atr * atr, price + config.entry_atr * atr
+    if min(stop, low, *prices) <= 0:
         return None
     return Plan(
-        entry_low=price - config.entry_atr * atr,
-        entry_high=price + config.entry_atr * atr,
+        entry_low=low,
+        entry_high=high,
         stop=stop,
         targets=tuple(
             Target(price=target, reward_to_risk=net_reward_to_risk(abs(target - price), risk, cost))
             for target in prices
         ),
         expires_ns=as_of_ns + timeframe.ns * config.expiry_bars,
-        invalidation=_invalidation(direction, timeframe, doubt, from_swing=swing is not None),
-        stop_basis="atr" if swing is None else "structure",
+        invalidation=_invalidation(direction, timeframe, support, price - sign * _DOUBT * risk),
+        stop_basis="atr" if support is None else "structure",
         atr=atr,
         fee_rate=config.fee_rate,
         break_even_hit_rate=break_even(abs(prices[0] - price), risk, cost),
+        sizing=size(high if sign > 0 else low, stop, atr, timeframe, depth, config),
     )
 
 
-def _invalidation(direction: Direction, timeframe: Timeframe, doubt: float, *, from_swing: bool) -> str:
+def _invalidation(direction: Direction, timeframe: Timeframe, support: Support | None, doubt: float) -> str:
     where = "below" if direction is Direction.LONG else "above"
-    level = f"the swing {'low' if direction is Direction.LONG else 'high'} at" if from_swing else ""
-    return " ".join(f"A {timeframe} close {where} {level} {doubt:.10g} proves the idea wrong.".split())
+    level = f"{doubt:.10g}" if support is None else f"{support.name} at {support.edge:.10g}"
+    return f"A {timeframe} close {where} {level} proves the idea wrong."

@@ -9,10 +9,10 @@ from services.signals.engine.bars import Bar
 from services.signals.engine.closing import Closing, reading_of
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
-from services.signals.engine.labels import Labels
 from services.signals.engine.ladder import Ladder, forming_of
 from services.signals.engine.layers import TICK_LAYERS
 from services.signals.engine.layers.layer import abstain
+from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen
 
 _SILENT = [(layer.name, abstain("no_ticks")) for layer in TICK_LAYERS]
@@ -32,7 +32,7 @@ class Walk(Struct):
     """Whose readings are wanted."""
     ladder: Ladder
     frames: dict[Timeframe, Frame]
-    labels: Labels
+    memory: Memory
 
     @classmethod
     def new(
@@ -47,7 +47,7 @@ class Walk(Struct):
     ) -> "Walk":
         """Return a walk that has seen nothing; the bars it will take are of `base`."""
         frames = {timeframe: Frame.new(timeframe, config) for timeframe in Timeframe if timeframe.ns >= base.ns}
-        return cls(venue, symbol, judged, tuple(layers), Ladder(base), frames, Labels())
+        return cls(venue, symbol, judged, tuple(layers), Ladder(base), frames, Memory())
 
     def take(self, bar: Bar, config: EngineConfig) -> list[LayerReading]:
         """Take the next closed bar; return one reading a layer when a bar of the judged timeframe ends with it."""
@@ -65,7 +65,7 @@ class Walk(Struct):
             frames=self.frames,
             layers=(),
             forming=self.ladder.higher,
-            labels=self.labels,
+            memory=self.memory,
         )
         whole_bar = closed.get(self.judged)
         ended = [] if whole_bar is None else [forming_of(self.judged, whole_bar)]

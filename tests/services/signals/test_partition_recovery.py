@@ -12,6 +12,7 @@ from libs.common.events import MarketEvent, Side, Trade
 from services.signals.engine.closing import Output
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
+from services.signals.engine.parameters.plan import PlanParameters
 from services.signals.merge import Arrived
 from services.signals.partition import Partition
 from services.signals.recovery import recover
@@ -97,7 +98,7 @@ async def test_a_damaged_snapshot_is_passed_over_for_the_one_before(log):
 
 
 async def test_a_snapshot_of_another_configuration_is_of_no_use(log):
-    engine = Engine(EngineConfig(fee_rate=0.001))
+    engine = Engine(EngineConfig(plan=PlanParameters(fee_rate=0.001)))
     await log.snapshot(3, engine, upto=5, journal_offset=0)
     found = await recover(log.reader, 3, CONFIG)
     assert found.partition.offsets == {}

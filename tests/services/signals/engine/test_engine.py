@@ -23,9 +23,11 @@ from libs.common.events import (
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine, EngineStateError
 from services.signals.engine.layers import LAYERS
+from services.signals.engine.parameters.confluence import ConfluenceParameters
+from services.signals.engine.parameters.plan import PlanParameters
 
 M1 = EngineConfig(timeframes=(Timeframe.M1,))
-TECHNICALS_NEEDED = EngineConfig(timeframes=(Timeframe.M1,), min_coverage=0.7)
+TECHNICALS_NEEDED = EngineConfig(timeframes=(Timeframe.M1,), confluence=ConfluenceParameters(min_coverage=0.7))
 """The layers of tape and book alone are not enough."""
 
 
@@ -240,7 +242,7 @@ def test_markets_are_independent_and_can_be_forgotten(make):
 def test_dumps_of_another_engine_are_refused():
     data = Engine().dump()
     with pytest.raises(EngineStateError, match="configuration"):
-        Engine.load(data, EngineConfig(fee_rate=0.001))
+        Engine.load(data, EngineConfig(plan=PlanParameters(fee_rate=0.001)))
     old = msgspec.msgpack.encode({**msgspec.msgpack.decode(data), "version": "0"})
     with pytest.raises(EngineStateError, match="engine version 0"):
         Engine.load(old)

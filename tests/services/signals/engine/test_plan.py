@@ -3,7 +3,7 @@ import pytest
 from libs.common.events import Direction, LayerReading, Origin, Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import EngineConfig, Weight
-from services.signals.engine.labels import Labels
+from services.signals.engine.memory import Memory
 from services.signals.engine.moments import Moment, form_signal
 from services.signals.engine.plan import break_even, draw_plan, net_reward_to_risk
 from services.signals.engine.swings import last_swing
@@ -29,7 +29,7 @@ def mirror(plan_bars, around=200.0):
 SWING = bars([(101, 99.5, 100), (101, 99, 100), (100, 98, 99), (100, 98.5, 99.5), (101, 99, 100.5), (101, 99.5, 100)])
 
 
-def plan(direction, plan_bars, atr, config=CONFIG):
+def plan(direction, plan_bars, atr, config=CONFIG.plan):
     return draw_plan(
         direction, plan_bars[-1].close, plan_bars, atr, as_of_ns=6 * 60 * 10**9, timeframe=Timeframe.M1, config=config
     )
@@ -105,7 +105,7 @@ def test_a_direction_that_cannot_be_planned_is_not_said(score, atr, cause):
         atr=atr,
         inputs={},
     )
-    signal = form_signal(moment, TECHNICALS_ALONE, Labels())
+    signal = form_signal(moment, TECHNICALS_ALONE, Memory())
     assert (signal.abstained, signal.plan) == (cause, None)
     assert signal.direction is Direction.NEUTRAL
     assert signal.score == (0.0 if cause else score)

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Direction, Label, LayerReading, Timeframe
-from services.signals.engine import confluence
+from libs.common.events import Direction, LayerReading, Timeframe
 from services.signals.engine.config import EngineConfig, Weight
-from services.signals.engine.labels import judge
+from services.signals.engine.confluence import scorecard
+from services.signals.engine.parameters.confluence import ConfluenceParameters
 
 WEIGHTS = {"a": 0.3, "b": 0.25, "c": 0.45}
 
@@ -17,7 +17,8 @@ def weigh(readings, weights, min_coverage):
         layer: Weight(layer=layer, group=layer, timeframes=tuple(Timeframe), weight=weight)
         for layer, weight in weights.items()
     }
-    return confluence.weigh(readings, rows, EngineConfig(min_coverage=min_coverage))
+    chosen = ConfluenceParameters(min_coverage=min_coverage, group_cap=1.0, conflict_score=2.0)
+    return scorecard.weigh(readings, rows, EngineConfig(confluence=chosen))
 
 
 def reading(layer, score, confidence, **facts):
@@ -62,18 +63,3 @@ def test_shares_sum_to_the_score_and_weights_to_one(rows):
     assert together.abstained or abs(fsum(share.weight for share in together.contributions) - 1) < 1e-12
     assert -1 <= together.score <= 1
     assert 0 <= together.confidence <= 1
-
-
-@pytest.mark.parametrize(
-    ("score", "direction", "label"),
-    [
-        (0.249999, Direction.NEUTRAL, Label.NEUTRAL),
-        (0.25, Direction.LONG, Label.BUY),
-        (0.5, Direction.LONG, Label.STRONG_BUY),
-        (-0.249999, Direction.NEUTRAL, Label.NEUTRAL),
-        (-0.25, Direction.SHORT, Label.SELL),
-        (-0.5, Direction.SHORT, Label.STRONG_SELL),
-    ],
-)
-def test_words_are_symmetric(score, direction, label):
-    assert judge(score, EngineConfig()) == (direction, label)

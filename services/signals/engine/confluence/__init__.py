@@ -1,0 +1,1 @@
+"""Readings of layers in, what they say together out: a scorecard, a network beside it, and why."""
