@@ -91,8 +91,11 @@ def _bar(open_ns: int, values: Sequence[float | None], path: Path, row: int) -> 
 def _time_ns(value: object, path: Path, row: int) -> int:
     if isinstance(value, int):
         return value * next((unit for least, unit in _UNITS if value >= least), 1)
+    text = str(value)
+    if text[4:5] == ".":  # as trading terminals write dates: 2024.08.09 00:05:00
+        text = text[:10].replace(".", "-") + text[10:]
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
     except ValueError as e:
         raise InputError(f"{path}: row {row} has no time: {e}") from e
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -24,6 +24,7 @@ from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 from services.signals.engine.indicators import Indicators
 from services.signals.engine.layers import LAYERS
+from services.signals.engine.structure import listing
 from services.signals.engine.walk import Walk
 from services.signals.settings import Settings
 from services.signals.verification import Verification
@@ -78,6 +79,30 @@ def indicators(
                 state = Indicators()
             last_ns = bar.open_ns
             emit(msgspec.json.encode(state.add(bar)))
+        flush()
+    except BrokenPipeError:
+        closed_pipe()
+
+
+@app.command()
+def structures(
+    candles: Annotated[Path, typer.Option(help="File of candles: .csv, .csv.gz, .parquet or .feather.")],
+    timeframe: Annotated[str, typer.Option(help=f"One of {_ALL}; a finer file is re-aggregated.")],
+    swing_length: Annotated[
+        int | None,
+        typer.Option(min=2, help="Swings as the peer library has them: N - 1 bars before a pivot, N after it."),
+    ] = None,
+    min_gap_atr: Annotated[float | None, typer.Option(min=0, help="Least fair-value gap, in ATR.")] = None,
+    anew_after_holes: Annotated[
+        bool, typer.Option("--anew-after-holes", help="Start anew where bars miss; else the next row is the next bar.")
+    ] = False,
+) -> None:
+    """Print every smart-money structure with what it is, when it was known, and all its states."""
+    (wanted,) = _parse(timeframe, most=1)
+    told = listing.told(EngineConfig().smc, swing_length, min_gap_atr)
+    try:
+        for structure in listing.structures(read_bars(candles, wanted), wanted, told, anew=anew_after_holes):
+            emit(msgspec.json.encode(structure))
         flush()
     except BrokenPipeError:
         closed_pipe()

@@ -11,6 +11,8 @@ class SmcParameters(Struct, frozen=True, kw_only=True):
     """Bars on each side of a pivot of the large scale."""
     internal_left: int = 5
     internal_right: int = 5
+    peer_pivots: bool = False
+    """Pivots as the most used library has them: a bar that is both is a high, and the first bars are left out."""
     most_pivots: int = 40
     """Pivots remembered of each scale."""
     lookback: int = 300

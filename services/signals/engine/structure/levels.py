@@ -35,8 +35,12 @@ class Levels(Struct):
     forgotten: int = 0
 
     def open(self, level: Level) -> None:
-        """Begin to watch a level; of each kind of period the newest replaces the one before."""
+        """Begin to watch a level; a cluster that has grown replaces itself."""
         side = self.above if level.side > 0 else self.below
+        for at, one in enumerate(side):
+            if one.formed_ns == level.formed_ns and one.kind == level.kind:
+                del side[at]
+                break
         side.append(level)
         if len(side) > self.most:
             del side[0]

@@ -37,10 +37,13 @@ class SmartMoney(Struct):
     @classmethod
     def new(cls, told: SmcParameters) -> "SmartMoney":
         """Return one that has seen nothing."""
+        swing = Swings("swing", told.swing_left, told.swing_right, told.most_pivots)
+        if told.peer_pivots:
+            swing.high_first, swing.warm = True, told.swing_left + told.swing_right
         return cls(
             told=told,
-            recent=Recent(told.lookback),
-            swing=Swings("swing", told.swing_left, told.swing_right, told.most_pivots),
+            recent=Recent(max(told.lookback, swing.left + swing.right + 1)),
+            swing=swing,
             internal=Swings("internal", told.internal_left, told.internal_right, told.most_pivots),
             trend=Breaks("swing", told.break_margin_atr, told.displacement_atr),
             inner=Breaks("internal", told.break_margin_atr, told.displacement_atr),

@@ -24,13 +24,15 @@ class Swings(Struct):
     most: int
     high_first: bool = False
     """A bar that is both counts as a high instead: one-sided, as the peer library has it."""
+    warm: int = 0
+    """Bars that must lie before a pivot beyond `left`."""
     standing: list[Structure] = field(default_factory=list)
 
     def add(self, recent: Recent, close_ns: int, atr: float | None) -> Structure | None:
         """Look at the bar that has just got its last confirming bar; return the pivot it is."""
         size = len(recent.bars)
         middle = size - 1 - self.right
-        if middle < self.left:
+        if middle < self.left or recent.first + middle < self.warm:
             return None
         low, high = recent.lows[middle], recent.highs[middle]
         before = self.standing[-1] if self.standing else None

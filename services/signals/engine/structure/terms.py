@@ -27,7 +27,7 @@ class Structure(Struct):
     size_atr: float | None = None
     """Height in ATR as of `known_ns`; absent while the ATR warms up, and for lines."""
     volume: float | None = None
-    """Base units of the bars it consists of."""
+    """Base units of the bars it consists of; absent where it consists of none."""
     delta: float | None = None
     """Base units bought less sold by takers in them; absent where the source does not tell."""
     history: list[Moment] = field(default_factory=list)
