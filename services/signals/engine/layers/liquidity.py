@@ -119,11 +119,10 @@ class Liquidity(TickLayer, tag="liquidity"):
             hits[key] = hits.get(key, 0.0) + trade.size
         if at_ns >= self.trade_ns:
             self.price, self.trade_ns = price, at_ns
-        if self.controls.kept:
-            self.controls.touch(number)
+        touched = bool(self.controls.kept) and self.controls.touch(number)
         if self.coarse is not None and at_ns - self.mark_ns > self.told.stale_ns:
-            self.exposure.touch(self.coarse.bin(price))
-        if at_ns - self.studied_ns >= self.told.profile_every_ns:
+            touched = self.exposure.touch(self.coarse.bin(price)) or touched
+        if touched or at_ns - self.studied_ns >= self.told.profile_every_ns:
             self._study(at_ns)
 
     def on_book(self, book: Book, event: BookSnapshot | BookDelta) -> None:
@@ -159,8 +158,8 @@ class Liquidity(TickLayer, tag="liquidity"):
             self.exposure.on_interest(event, self.price, self.coarse, self.told)
         elif isinstance(event, MarkPrice) and event.event_ns >= self.mark_ns:
             self.mark_ns = event.event_ns
-            if self.coarse is not None:
-                self.exposure.touch(self.coarse.bin(event.price))
+            if self.coarse is not None and self.exposure.touch(self.coarse.bin(event.price)):
+                self._study(event.event_ns)
 
     def on_gap(self, gap: Gap) -> None:
         """Distrust the book until it is whole again; remember holes of the session's trades."""
@@ -184,13 +183,14 @@ class Liquidity(TickLayer, tag="liquidity"):
         zones = merge([*standing, *self.levels], self.mid, grid.width)
         depth = depth_balance(self.bids, self.asks, min(self.reach_up, self.reach_down), grid, told)
         levels = level_balance(zones, grid, told)
-        said |= self._book_facts(as_of_ns, found, zones, grid)
+        near = [zone for zone in zones if zone.strength >= told.least_strength]
+        said |= self._book_facts(as_of_ns, found, near, grid)
         said |= {"depth_balance": depth, "level_balance": levels}
         if depth is None and levels is None:
             return abstain("shallow", said)
         score = told.gain * (0.5 * (levels or 0.0) + 0.5 * (depth or 0.0))
         sureness = min(1.0, max(0, as_of_ns - self.since_ns) / told.horizon_ns)
-        return Opinion(score, sureness if depth is not None else sureness / 2, said, self._marks(zones))
+        return Opinion(score, sureness if depth is not None else sureness / 2, said, self._marks(near))
 
     def _book_facts(self, as_of_ns: int, found: list[Wall], zones: list[Zone], grid: Grid) -> dict[str, Fact]:
         told = self.told
@@ -241,7 +241,7 @@ class Liquidity(TickLayer, tag="liquidity"):
 
     def _study(self, at_ns: int) -> None:
         """Look at what was traded, liquidated and assumed; every ten seconds is enough."""
-        self.studied_ns = at_ns
+        self.studied_ns = at_ns = max(at_ns, self.studied_ns)
         grid, profile, told = self.grid, self.profile, self.told
         self.levels, self.assumed = [], []
         if grid is None:

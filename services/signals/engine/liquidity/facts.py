@@ -77,6 +77,7 @@ def model_facts(
         "liquidation_model_state": "MODEL",
         "liquidation_model_mix": mix,
         "liquidation_model_maintenance_margin": told.maintenance_margin,
+        "liquidation_model_calibration": "none",
         "liquidation_model_unit": exposure.unit,
         "liquidation_model_longs": sum(exposure.longs.values()),
         "liquidation_model_shorts": sum(exposure.shorts.values()),

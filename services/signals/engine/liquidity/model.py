@@ -53,14 +53,16 @@ class Exposure(Struct):
                 self.dropped += levels.pop(min(levels, key=lambda at: (levels[at], at)))
         self._fence()
 
-    def touch(self, number: int) -> None:
-        """Take the bin of the price that positions are margined by: levels it has reached are gone."""
+    def touch(self, number: int) -> bool:
+        """Take the bin of the price that positions are margined by: levels it has reached are gone; tell if any is."""
         if self.nearest_long is not None and number <= self.nearest_long:
             self.longs = {at: size for at, size in self.longs.items() if at < number}
-            self._fence()
-        if self.nearest_short is not None and number >= self.nearest_short:
+        elif self.nearest_short is not None and number >= self.nearest_short:
             self.shorts = {at: size for at, size in self.shorts.items() if at > number}
-            self._fence()
+        else:
+            return False
+        self._fence()
+        return True
 
     def _measure(self, event: OpenInterest) -> float | None:
         for unit, value in (("base", event.base), ("contracts", event.contracts), ("notional", event.notional)):

@@ -118,16 +118,17 @@ class Controls(Struct):
             del self.kept[:-most]
         self._fence(here)
 
-    def touch(self, number: int) -> None:
-        """Take the bin of a trade: what it reached, or jumped over, is not naked any more."""
+    def touch(self, number: int) -> bool:
+        """Take the bin of a trade: what it reached, or jumped over, is not naked any more; tell whether any was."""
         if self.below is not None and number <= self.below:
             low, high = number, self.below
         elif self.above is not None and number >= self.above:
             low, high = self.above, number
         else:
-            return
+            return False
         self.kept = [control for control in self.kept if not low <= control.bin <= high]
         self._fence(number)
+        return True
 
     def _fence(self, here: int) -> None:
         self.below = max((control.bin for control in self.kept if control.bin < here), default=None)

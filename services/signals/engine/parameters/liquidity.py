@@ -64,6 +64,8 @@ class LiquidityParameters(Struct, frozen=True, kw_only=True):
     """Strength that is always thought on both sides, so that one weak level alone decides nothing."""
     least_bins: int = 3
     """Bins that both sides must be known for, to compare them."""
+    least_strength: float = 0.05
+    """Weaker levels count in the score, but are neither marks nor named as support or resistance."""
     gain: float = 0.5
     """Most absolute score: what rests in a book may be gone in a moment."""
     cost_bp: tuple[int, ...] = (5, 10, 25, 50, 100)

@@ -289,8 +289,10 @@ def test_the_model_neither_scores_nor_strengthens_what_was_observed(make, say):
 
 def test_modelled_levels_go_when_the_price_they_are_margined_by_touches_them(make, say):
     layer = run(modelled(make, say))
+    assert "liquidation_model_long" in {mark.kind for mark in layer.read(at(make, 12)).marks}
     run([make.trade(13, 99.5)], layer)
-    assert layer.read(at(make, 12)).facts["liquidation_model_longs"] == pytest.approx(240.0, rel=1e-9)
+    assert layer.read(at(make, 13)).facts["liquidation_model_longs"] == pytest.approx(240.0, rel=1e-9)
+    assert all(not mark.low <= 99.4 <= mark.high for mark in layer.read(at(make, 13)).marks)
     run([say.mark(14, 100.0), make.trade(15, 95.0)], layer)
     assert layer.read(at(make, 12)).facts["liquidation_model_longs"] == pytest.approx(240.0), "the mark decides"
     run([say.mark(16, 103.0)], layer)

@@ -92,6 +92,7 @@ def test_rows_tell_who_was_the_aggressor():
     assert [(row.bought, row.sold) for row in profile.rows.values()] == [(3.0, 2.0), (0.0, 4.0)]
     assert (profile.bought, profile.sold, profile.volume) == (3.0, 6.0, 9.0)
     shape = profile.shape(5, grid, TOLD)
+    assert shape is not None
     assert grid.at(shape.control) == pytest.approx(100.0)
     assert shape.as_of_ns == 5
 
