@@ -26,6 +26,11 @@ def share(value: float) -> str:
     return f"{value * 100:.1f} %" if abs(value) < 1e6 else "unknown"
 
 
+def whole_share(value: float) -> str:
+    """Return a fraction as a whole percentage: `58 %`."""
+    return f"{value * 100:.0f} %" if abs(value) < 1e6 else "unknown"
+
+
 def ratio(value: float) -> str:
     """Return a reward-to-risk ratio: `1.52 R`."""
     return f"{value:.2f} R" if abs(value) < 1e6 else "unknown"

@@ -17,6 +17,9 @@ _BANNERS: Final = {
 }
 _ARROWS: Final = {Direction.LONG: "▲", Direction.SHORT: "▼", Direction.NEUTRAL: "■"}
 
+_SCORECARD: Final = "scorecard"
+_UNPROVEN: Final = ": fixed weights, no outcomes yet"
+
 _NAME_UNITS: Final = 48
 _ID_UNITS: Final = 96
 _CAUSE_UNITS: Final = 80
@@ -103,9 +106,14 @@ def _headline(signal: Signal) -> Piece:
 
 
 def _probability(signal: Signal) -> Piece:
+    """Return who says how much, and what it is worth: unproven, it is what fixed weights imply."""
     if signal.probability is None:
         return join("Probability: ", data(signal.probability_status, _NAME_UNITS))
-    return join(f"Probability {numbers.share(signal.probability)} (", data(signal.probability_status, _NAME_UNITS), ")")
+    who = "Scorecard" if signal.model == _SCORECARD else "Model "
+    name = "" if signal.model == _SCORECARD else data(signal.model, _NAME_UNITS)
+    worth = data(signal.probability_status, _NAME_UNITS)
+    why = _UNPROVEN if (signal.model, signal.probability_status) == (_SCORECARD, "unproven") else ""
+    return join(who, name, f" {numbers.whole_share(signal.probability)} (", worth, why, ")")
 
 
 def _levels(plan: Plan | None) -> list[Piece]:

@@ -148,7 +148,7 @@ function showSignal(signal) {
       make("button", { type: "button", class: `direction ${toneOf(signal.direction)}`, "data-hold": "direction", "aria-label": `${signal.direction}: show the evidence` }, `${arrow(signal.direction)}${signal.direction}`),
       make("span", { class: "chip" }, words(signal.label)),
       make("span", { class: "chip" }, signal.timeframe),
-      make("span", { class: "chip", title: "No probability is shown until outcomes have proven one" }, signal.probability === null ? signal.probability_status : `p ${signal.probability.toFixed(2)}`),
+      make("span", { class: "chip", title: signal.probability_status === "unproven" ? "What fixed weights imply: no outcomes have proven it" : words(signal.probability_status) }, signal.probability === null ? signal.probability_status : `p ${signal.probability.toFixed(2)} ${words(signal.probability_status)}`),
       make("span", { class: "chip" }, signal.origin)),
     signedBar(signal.score, `score ${formatScore(signal.score)}`),
     facts([["Score", formatScore(signal.score), tone(signal.score)], ["Confidence", percent(signal.confidence)], ["Price then", formatPrice(signal.price)], ["Age", formatAge(ageOf(signal.seen_ns)), "signal-age"]]),

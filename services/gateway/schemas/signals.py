@@ -4,6 +4,7 @@ from msgspec import Struct, structs
 
 from libs.common.events import (
     Absence,
+    Challenger,
     Contribution,
     Decision,
     Delivery,
@@ -20,7 +21,7 @@ from services.gateway.schemas.times import age_s, rfc3339
 
 
 class SignalSummary(Struct, frozen=True, kw_only=True):
-    """One signal in short; `probability` stays absent and `unproven` until outcomes have proven it."""
+    """One signal in short; `probability` is what fixed weights imply while it is `unproven`, and no hit rate."""
 
     signal_id: str
     venue: str
@@ -66,6 +67,18 @@ class DeliveryView(Struct, frozen=True, kw_only=True):
 class SignalDetail(SignalSummary, frozen=True, kw_only=True):
     """One signal with its evidence."""
 
+    log_odds: float
+    """Of an upward move: `intercept` plus the contributions' log-odds."""
+    intercept: float
+    model: str
+    """What decided: `scorecard`, or a trained network."""
+    challenger: Challenger | None
+    """What a network says that has not earned the right to decide."""
+    conflict: float | None
+    """Share of the evidence that speaks against the rest, in [0, 0.5]."""
+    regime: str | None
+    effective_layers: float | None
+    """How many independent voices spoke."""
     contributions: tuple[Contribution, ...]
     absent: tuple[Absence, ...]
     readings: tuple[LayerReading, ...]
@@ -127,6 +140,13 @@ def detail(stored: StoredSignal, deliveries: list[Delivery], now_ns: int) -> Sig
     signal = stored.signal
     return SignalDetail(
         **structs.asdict(summary(stored, now_ns)),
+        log_odds=signal.log_odds,
+        intercept=signal.intercept,
+        model=signal.model,
+        challenger=signal.challenger,
+        conflict=signal.conflict,
+        regime=signal.regime,
+        effective_layers=signal.effective_layers,
         contributions=signal.contributions,
         absent=signal.absent,
         readings=signal.readings,

@@ -10,8 +10,8 @@ from services.signals.engine.bars import Bar
 from services.signals.engine.parameters.plan import PlanParameters
 from services.signals.engine.swings import last_swing
 
-_GONE: Final = frozenset({"invalidated", "filled", "swept", "broken", "MODEL"})
-"""States in which a structure supports nothing."""
+_GONE: Final = frozenset({"invalidated", "breaker", "filled", "inverted", "superseded", "broken", "swept", "MODEL"})
+"""States in which a structure no longer supports what it did, or never was observed."""
 
 
 class Support(Struct, frozen=True):

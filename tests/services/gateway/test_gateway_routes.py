@@ -258,6 +258,8 @@ async def test_a_signal_comes_with_evidence_verdict_and_deliveries(gateway, ask,
     assert body["readings"][0]["layer"] == "cvd"
     assert (body["decision"], body["judge"]) == ("publish", "rules")
     assert (body["probability"], body["probability_status"]) == (None, "unproven")
+    assert (body["log_odds"], body["intercept"], body["model"], body["challenger"]) == (0.0, 0.0, "scorecard", None)
+    assert (body["conflict"], body["regime"], body["effective_layers"]) == (None, None, None)
     assert [target["price"] for target in body["plan"]["targets"]] == [60_600.0, 61_000.0, 61_500.0]
     assert [(d["state"], d["recipient"]) for d in body["deliveries"]] == [("delivered", "***89")]
     assert body["inputs"] == {"engine": "1.0.0", "last_trade": "77"}

@@ -133,10 +133,24 @@ def test_what_is_not_live_says_so_first(origin, first):
 def test_without_plan_probability_evidence_or_gaps():
     lines = render(verdict(plan=None, contributions=(), absent=(), probability=0.61, probability_status="proven")).text
     assert "No plan: no levels to trade were found" in lines
-    assert "Probability 61.0 % (proven)" in lines
+    assert "Scorecard 61 % (proven)" in lines
     assert "Evidence" not in lines
     assert "Missing" not in lines
     assert "Valid until 2026-01-01 00:06:40 UTC" in lines  # one bar of five minutes after the decision
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({}, "Scorecard 58 % (unproven: fixed weights, no outcomes yet)"),
+        (
+            {"model": "additive-0123", "probability_status": "proven_out_of_sample"},
+            "Model additive-0123 58 % (proven_out_of_sample)",
+        ),
+    ],
+)
+def test_a_probability_says_whose_it_is_and_what_it_is_worth(fields, line):
+    assert line in render(verdict(probability=0.5783, **fields)).text.splitlines()
 
 
 def test_many_absent_layers_are_counted():
