@@ -95,6 +95,7 @@ class Closing(Struct, frozen=True, kw_only=True):
                 forming=self._forming(),
                 marks=marks,
                 regime=frame.regime.word,
+                regime_facts=frame.regime.facts(),
             )
         for layer, kind in zip(frame.layers, BAR_LAYERS, strict=True):
             if close is None:

@@ -91,6 +91,8 @@ class Close(Struct, frozen=True, kw_only=True):
     marks: Sequence[Mark]
     """Those of the tick layers, then of the bar layers that stand before in the table."""
     regime: str | None = None
+    regime_facts: Mapping[str, Fact] = field(default_factory=dict)
+    """Why that word stands."""
 
 
 class TickLayer(Struct):

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 
 from libs.common.events import Timeframe
 from services.signals.engine.bars import Bar
+from services.signals.engine.config import EngineConfig
 from services.signals.engine.indicators import Indicators
 from services.signals.engine.layers.layer import Close
 from services.signals.engine.layers.technicals import Technicals
 
 
-def at(values, bars):
+def at(values, bars, layer=None, regime=None):
     close = Close(
         timeframe=Timeframe.M1,
         close_ns=0,
@@ -24,8 +25,9 @@ def at(values, bars):
         views={},
         forming={},
         marks=(),
+        regime=regime,
     )
-    return Technicals().read(close)
+    return (layer or Technicals.new(EngineConfig())).read(close)
 
 
 def opinion(closes, width=0.001):
