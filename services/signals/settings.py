@@ -1,5 +1,6 @@
 """Settings of the signals service, from `CSX_SIGNALS_*` and the shared keys."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, field_validator
@@ -9,6 +10,7 @@ from libs.common.events import Timeframe
 from libs.common.runtime.settings import ServiceSettings
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.parameters.plan import PlanParameters
+from services.signals.model_file import read_model
 
 
 class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
@@ -23,10 +25,19 @@ class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
     min_confidence: float = Field(0.3, ge=0, le=1, description="least confidence of a published signal")
     min_reward_to_risk: float = Field(0.5, ge=0, description="least reward-to-risk of the best target, after fees")
     fee_rate: float = Field(0.0005, ge=0, lt=0.1, description="taker fee a side, as a fraction, in every plan")
+    model: Path | None = Field(None, description="file of a trained network; the scorecard alone where absent")
 
     def engine(self) -> EngineConfig:
-        """Return what the engine is told."""
-        return EngineConfig(timeframes=self.timeframes, plan=PlanParameters(fee_rate=self.fee_rate))
+        """Return what the engine is told.
+
+        Raises:
+            ConfigurationError: the file of the network cannot be used.
+        """
+        return EngineConfig(
+            timeframes=self.timeframes,
+            plan=PlanParameters(fee_rate=self.fee_rate),
+            model=None if self.model is None else read_model(self.model),
+        )
 
     @field_validator("timeframes", mode="before")
     @classmethod

@@ -28,7 +28,7 @@ def context_of(readings: Sequence[LayerReading], timeframe: Timeframe, regime: s
         known[f"regime.{word}"] = None if regime is None else float(regime == word)
     known["volatility.percentile"] = None
     for reading in readings:
-        value = reading.facts.get("volatility_percentile")
+        value = reading.facts.get("regime_atr_rank")
         if reading.confidence > 0 and isinstance(value, float):
             known["volatility.percentile"] = value
     return known

@@ -4,7 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
-STOP_KINDS: Final = ("order_block", "breaker", "fair_value_gap", "swing_low", "swing_high", "equal_lows", "equal_highs")
+STOP_KINDS: Final = ("order_block", "fair_value_gap", "swing_low", "swing_high", "equal_lows", "equal_highs")
 """Structures that a stop may lie behind; walls may be pulled and modelled levels are no observation."""
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import Direction, LayerReading, Timeframe
+from libs.common.events import LayerReading, Timeframe
 from services.signals.engine.config import EngineConfig, Weight
 from services.signals.engine.confluence import scorecard
 from services.signals.engine.parameters.confluence import ConfluenceParameters
