@@ -1,5 +1,6 @@
 """Layer `technicals`: is the market of closed bars trending, and where, or stretched, and back where?"""
 
+from collections.abc import Mapping
 from math import exp
 from typing import ClassVar, Final
 
@@ -56,21 +57,20 @@ class Technicals(BarLayer, tag="technicals"):
         if v.atr_14 <= 0:
             return abstain("no_range", {"bars": close.bars})
         live = self._live()
-        following = trend_members(v, v.atr_14, p)
-        following["breakout"] = self._broken_out()
-        following["hidden_divergence"] = self._diverged(live, hidden=True)
-        fading = reversion_members(v, p)
-        fading["divergence"] = self._diverged(live, hidden=False)
-        trend, reversion = weighed(following, dict(p.trend_weights)), weighed(fading, dict(p.reversion_weights))
+        following, fading = trend_members(v, v.atr_14, p), reversion_members(v, p)
+        onward = {"breakout": self._broken_out(), "hidden_divergence": self._diverged(live, hidden=True)}
+        back = {"divergence": self._diverged(live, hidden=False)}
+        trend = weighed(following, onward, dict(p.trend_weights))
+        reversion = weighed(fading, back, dict(p.reversion_weights))
         share = self._trend_share(close.regime or _WARMING_UP, v.adx_14)
         score = max(-1.0, min(1.0, share * trend + (1 - share) * reversion))
         facts: dict[str, Fact] = {
             "trend": trend,
             "reversion": reversion,
             "trend_share": share,
-            "trend_members": ",".join(name for name, value in following.items() if value is not None),
-            "reversion_members": ",".join(name for name, value in fading.items() if value is not None),
-            **{f"{name}_part": value for name, value in (following | fading).items()},
+            "trend_members": _names(following | onward),
+            "reversion_members": _names(fading | back),
+            **{f"{name}_part": value for name, value in (following | onward | fading | back).items()},
             **(close.regime_facts or {"regime": close.regime}),
             "band_deviations": band_deviations(v),
             "vwap_deviations": vwap_deviations(v, p.vwap_least_bars),
@@ -114,6 +114,10 @@ class Technicals(BarLayer, tag="technicals"):
         if not self.breakout.side or age > self.parameters.forget_horizons * horizon:
             return None
         return self.breakout.side * exp(-age / horizon)
+
+
+def _names(members: Mapping[str, float | None]) -> str:
+    return ",".join(name for name, value in members.items() if value is not None)
 
 
 def _facts(v: Values) -> dict[str, Fact]:

@@ -39,9 +39,15 @@ def reversion_members(v: Values, p: TechnicalsParameters) -> dict[str, float | N
     }
 
 
-def weighed(members: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
-    """Return the weighted mean of the members that are there, in [-1, 1]; 0 without any."""
+def weighed(
+    members: Mapping[str, float | None], events: Mapping[str, float | None], weights: Mapping[str, float]
+) -> float:
+    """Return the weighted mean of the members that are there, in [-1, 1]; 0 without any.
+
+    An event fades with its value, and so does its weight: it leaves the others as they were, without a step.
+    """
     known = [(weights[name], value) for name, value in members.items() if value is not None]
+    known += [(weights[name] * abs(value), 1.0 if value > 0 else -1.0) for name, value in events.items() if value]
     total = sum([weight for weight, _ in known])
     return sum([weight * value for weight, value in known]) / total if total > 0 else 0.0
 

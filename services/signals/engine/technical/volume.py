@@ -61,6 +61,8 @@ class SessionVwap(Struct):
         self.bars += 1
         if bar.volume > 0:
             price = (bar.high + bar.low + bar.close) / 3
+            if self.volume <= 0:
+                self.mean = price  # exactly: what rounding left of it would be a deviation
             self.volume += bar.volume
             before = price - self.mean
             self.mean += before * bar.volume / self.volume
