@@ -155,6 +155,48 @@ def test_a_hole_in_the_file_restarts_the_warm_up(tmp_path):
     assert rows[30]["rsi_14"] is None
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".feather"])
+def test_analyze_says_one_reading_a_closed_bar_and_layer(tmp_path, suffix):
+    path = candle_file(tmp_path, suffix, rows=300)
+    readings = events_of(run("analyze", "--candles", path, "--timeframe", "5m", "--layers", "timeframes,cvd,fibonacci"))
+    assert [reading.layer for reading in readings] == ["cvd", "timeframes", "fibonacci"] * 60
+    assert [reading.as_of_ns for reading in readings[::3]] == [(1_700_006_400 + 300 * n) * 10**9 for n in range(1, 61)]
+    assert {reading.symbol for reading in readings} == {"candles"}
+    assert {str(reading.facts["cause"]) for reading in readings[::3]} == {"no_ticks"}
+    timeframes = readings[-2]
+    assert timeframes.facts["trend_1m"] is not None
+    assert timeframes.facts["absent_15m"] == "warming_up"
+    assert timeframes.facts["absent_1d"] == "no_bar"
+    assert {"change_atr_1h_forming", "change_atr_15m_forming"} & timeframes.facts.keys() == set()
+    assert run("analyze", "--candles", path, "--timeframe", "1d").stdout == ""
+
+
+def test_analyze_refuses_what_it_cannot_answer(tmp_path):
+    path = candle_file(tmp_path, ".csv")
+    with pytest.raises(InputError, match="unknown layer tarot: choose of cvd"):
+        run("analyze", "--candles", path, "--timeframe", "5m", "--layers", "fibonacci,tarot")
+    with pytest.raises(InputError, match="choose of"):
+        run("analyze", "--candles", path, "--timeframe", "2m")
+
+
+@pytest.mark.recordings
+def test_analyze_refuses_a_coarser_file_and_is_the_same_whatever_the_hash_seed(recordings):
+    path = recordings / "ohlcv" / "binance_spot_2024" / "BTC_USDT-1d.feather"
+    with pytest.raises(InputError, match="bars of 1d cannot make bars of 4h"):
+        run("analyze", "--candles", path, "--timeframe", "4h")
+    outputs = [
+        subprocess.run(
+            [*CSX, "analyze", "--candles", str(path), "--timeframe", "1d"],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "random")
+    ]
+    assert outputs[0]
+    assert outputs[0] == outputs[1] == outputs[2]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
