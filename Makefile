@@ -17,7 +17,7 @@ SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos causality clean
+.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos causality charts definitions clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -83,6 +83,12 @@ soak: setup ## Ten minutes of overload, cut connections and an absent broker ove
 
 causality: setup ## Cut and poison the recorded BTC sessions at 300 moments (needs ../shared/data); minutes
 	@$(BIN)/python -m deploy.proving.causality $(CAUSALITY)
+
+charts: setup ## Draw one picture of each smart-money structure, from the simulated market
+	@$(BIN)/python -m deploy.local.structure_charts
+
+definitions: setup ## Count three definitions of smart-money structures on the same bars (needs ../shared/data)
+	@$(BIN)/python -m deploy.proving.definitions
 
 chaos: setup ## Kill the signals worker a hundred times and share its markets, over Apache Kafka (CHAOS="--kills 10"); about fifteen minutes
 	@$(BIN)/python -m deploy.proving.interruptions $(CHAOS)

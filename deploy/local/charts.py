@@ -116,10 +116,7 @@ def _zone(zone: Zone, scale: _Scale) -> str:
         shape = f'<path d="M{x} {top}H{end}" stroke="{colour}" stroke-dasharray="5 4"/>'
     if not zone.text:
         return shape
-    middle = round((top + bottom) / 2 + 4, 1)
-    return (
-        f'{shape}<text x="{min(end + 4, _WIDTH - _RIGHT + 4)}" y="{middle}" fill="{colour}">{escape(zone.text)}</text>'
-    )
+    return f'{shape}<text x="{x}" y="{round(top - 5, 1)}" fill="{colour}">{escape(zone.text)}</text>'
 
 
 def _known(at: int, scale: _Scale) -> str:
