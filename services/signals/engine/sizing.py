@@ -1,7 +1,7 @@
 """A stop, its market's range and the book's depth in, how much of the equity a position may be out."""
 
 from collections.abc import Sequence
-from math import floor, sqrt
+from math import floor, inf, sqrt
 from typing import Final
 
 from msgspec import Struct
@@ -78,7 +78,7 @@ def size_position(equity: float, sizing: Sizing, *, entry: float, stop: float, f
     Raises:
         ValueError: equity, a price or the lot is not above zero.
     """
-    if not min(equity, entry, stop, lot) > 0:
+    if not all(0 < amount < inf for amount in (equity, entry, stop, lot)):
         raise ValueError(f"equity {equity}, entry {entry}, stop {stop} and lot {lot} must be above zero")
     notional, binding = equity * sizing.notional_fraction, sizing.binding
     if sizing.depth_notional is not None and sizing.depth_notional < notional:

@@ -1,10 +1,10 @@
-from math import fsum
+from math import exp, fsum
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import LayerReading, Timeframe
+from libs.common.events import Direction, LayerReading, Timeframe
 from services.signals.engine.config import EngineConfig, Weight
 from services.signals.engine.confluence import scorecard
 from services.signals.engine.parameters.confluence import ConfluenceParameters
@@ -63,3 +63,102 @@ def test_shares_sum_to_the_score_and_weights_to_one(rows):
     assert together.abstained or abs(fsum(share.weight for share in together.contributions) - 1) < 1e-12
     assert -1 <= together.score <= 1
     assert 0 <= together.confidence <= 1
+
+
+ROWS = EngineConfig().weights_of(Timeframe.M5)
+LAYERS = ("cvd", "order_flow", "technicals", "timeframes", "smc", "fibonacci", "liquidity")
+loose = ConfluenceParameters(min_coverage=0.0, conflict_score=2.0)
+spoken = st.lists(st.tuples(units, st.floats(0.01, 1)), min_size=7, max_size=7)
+
+
+def say(pairs, rows=ROWS, chosen=loose):
+    readings = [reading(layer, *pair) for layer, pair in zip(LAYERS, pairs, strict=True)]
+    return scorecard.weigh(readings, rows, EngineConfig(confluence=chosen))
+
+
+def test_a_loud_group_is_cut_to_half_by_hand():
+    """4h: of trend 0.45 only as much counts as structure says; confidence is over what the cap leaves of the weights."""
+    rows = EngineConfig().weights_of(Timeframe.H4)
+    readings = [
+        reading("technicals", 0.8, 1.0),
+        reading("timeframes", 0.2, 1.0),
+        reading("smc", 0.4, 0.5),
+        reading("fibonacci", -0.2, 1.0),
+    ]
+    together = scorecard.weigh(readings, rows, EngineConfig())
+    said = 0.25 * 0.5 + 0.05
+    weights = {one.layer: one.weight for one in together.contributions}
+    assert weights["technicals"] + weights["timeframes"] == pytest.approx(0.5)
+    assert weights["technicals"] == pytest.approx(0.5 * 0.35 / 0.45)
+    assert weights["smc"] == pytest.approx(0.5 * 0.125 / said)
+    trend, structure = (0.35 * 0.8 + 0.10 * 0.2) / 0.45, (0.125 * 0.4 - 0.05 * 0.2) / said
+    assert together.score == pytest.approx((trend + structure) / 2)
+    assert together.confidence == pytest.approx(2 * said / 0.60)
+    assert together.log_odds == pytest.approx(2.0 * together.confidence * together.score)
+
+
+def test_one_family_alone_is_never_a_signal():
+    together = scorecard.weigh(
+        [reading("technicals", 1.0, 1.0), reading("timeframes", 1.0, 1.0)],
+        EngineConfig().weights_of(Timeframe.H4),
+        EngineConfig(),
+    )
+    assert together.abstained == "coverage 50% below 60% (smc: not_read, fibonacci: not_read)"
+
+
+@given(spoken)
+def test_everything_sums_and_no_group_is_above_its_cap(pairs):
+    together = say(pairs)
+    shares = together.contributions
+    assert abs(fsum(one.log_odds for one in shares) + together.intercept - together.log_odds) < 1e-9
+    assert abs(fsum(one.contribution for one in shares) - together.score) < 1e-9
+    assert abs(fsum(one.weight for one in shares) - 1) < 1e-9
+    for group in {one.group for one in shares}:
+        assert fsum(one.weight for one in shares if one.group == group) <= 0.5 + 1e-9
+        assert abs(fsum(one.log_odds for one in shares if one.group == group)) <= 2.0 * 0.5 + 1e-9
+    assert together.conflict is None or 0 <= together.conflict <= 0.5
+
+
+@given(spoken, st.integers(0, 6), units)
+def test_a_higher_reading_never_lowers_the_score_or_the_odds(pairs, at, other):
+    low, high = sorted((pairs[at][0], other))
+    before = say([*pairs[:at], (low, pairs[at][1]), *pairs[at + 1 :]])
+    after = say([*pairs[:at], (high, pairs[at][1]), *pairs[at + 1 :]])
+    assert after.score >= before.score - 1e-12
+    assert after.log_odds >= before.log_odds - 1e-12
+
+
+@given(spoken)
+def test_the_mirrored_market_is_the_mirrored_score(pairs):
+    one, other = say(pairs), say([(-score, confidence) for score, confidence in pairs])
+    assert other.score == -one.score
+    assert other.log_odds == -one.log_odds
+    assert other.conflict == one.conflict
+
+
+@given(st.floats(-700, 700))
+def test_probabilities_of_both_sides_sum_to_one(log_odds):
+    up, down = (scorecard.probability(log_odds, side) for side in (Direction.LONG, Direction.SHORT))
+    assert abs(up + down - 1) < 1e-12
+    assert up == pytest.approx(1 / (1 + exp(-log_odds)), rel=1e-12)
+    assert scorecard.probability(log_odds, Direction.NEUTRAL) is None
+
+
+def test_two_loud_groups_that_contradict_each_other_are_a_conflict():
+    quarrel = [(0.6, 1), (0.6, 1), (0.1, 1), (0.1, 1), (-0.5, 1), (-0.5, 1), (0, 1)]
+    together = say(quarrel, chosen=ConfluenceParameters())
+    assert together.abstained == "conflict: flow +0.6 against structure -0.5"
+    assert (together.score, together.log_odds, together.contributions) == (0.0, 0.0, ())
+    up, down = 0.20 * 0.6 + 0.10 * 0.6 + 0.25 * 0.1 + 0.10 * 0.1, 0.30 * 0.5
+    assert together.conflict == pytest.approx(min(up, down) / (up + down))
+    other_way = say([(-score, confidence) for score, confidence in quarrel], chosen=ConfluenceParameters())
+    assert other_way.abstained == "conflict: flow -0.6 against structure +0.5"
+    softer = [(0.6, 1), (0.6, 1), (0.1, 1), (0.1, 1), (-0.49, 1), (-0.49, 1), (0, 1)]
+    assert say(softer, chosen=ConfluenceParameters()).abstained is None
+
+
+def test_a_group_that_hardly_counts_makes_no_conflict():
+    pairs = [(0.9, 1), (0.9, 1), (0.5, 1), (0.5, 1), (0.5, 1), (0.5, 1), (-1.0, 1)]
+    together = say(pairs, chosen=ConfluenceParameters())
+    assert together.abstained is None
+    assert 0 < together.conflict < 0.5
