@@ -12,7 +12,6 @@ from libs.common.events import (
     Fact,
     Gap,
     Liquidation,
-    Mark,
     MarkPrice,
     OpenInterest,
     Side,
@@ -37,8 +36,6 @@ from services.signals.engine.seen import Seen
 _BASIS_POINT: Final = 1e-4
 _REGRID: Final = 2.0
 """At the first trade of a day whose price is this many times that of the grid, or a part of it, all starts anew."""
-_MODEL_MARKS: Final = 2
-"""A side."""
 
 
 class Liquidity(TickLayer, tag="liquidity"):
@@ -85,6 +82,8 @@ class Liquidity(TickLayer, tag="liquidity"):
     since_ns: int = -1
     last_ns: int = -1
     sampled_ns: int = -1
+    whole_ns: int = -1
+    """When the far bins were sampled."""
     mid: float = 0.0
     costs_up: list[float | None] = field(default_factory=list)
     costs_down: list[float | None] = field(default_factory=list)
@@ -112,16 +111,19 @@ class Liquidity(TickLayer, tag="liquidity"):
         if at_ns < profile.session_ns:
             profile.late += 1
             return
-        number, buy = grid.bin(price), trade.side is Side.BUY
-        profile.add(number, trade.size, price, buy=buy, most_rows=self.told.most_rows)
+        number = grid.bin(price)
+        profile.add(number, trade, self.told.most_rows)
         if self.valid:
-            hits, key = (self.hit_asks, number) if buy else (self.hit_bids, grid.bin(-price))
-            hits[key] = hits.get(key, 0.0) + trade.size
+            if trade.side is Side.BUY:
+                self.hit_asks[number] = self.hit_asks.get(number, 0.0) + trade.size
+            else:
+                key = grid.bin(-price)
+                self.hit_bids[key] = self.hit_bids.get(key, 0.0) + trade.size
         if at_ns >= self.trade_ns:
             self.price, self.trade_ns = price, at_ns
-        touched = bool(self.controls.kept) and self.controls.touch(number)
         if self.coarse is not None and at_ns - self.mark_ns > self.told.stale_ns:
-            touched = self.exposure.touch(self.coarse.bin(price)) or touched
+            self._touch(self.coarse, price)
+        touched = self.controls.kept and self.controls.touch(number)
         if touched or at_ns - self.studied_ns >= self.told.profile_every_ns:
             self._study(at_ns)
 
@@ -158,8 +160,8 @@ class Liquidity(TickLayer, tag="liquidity"):
             self.exposure.on_interest(event, self.price, self.coarse, self.told)
         elif isinstance(event, MarkPrice) and event.event_ns >= self.mark_ns:
             self.mark_ns = event.event_ns
-            if self.coarse is not None and self.exposure.touch(self.coarse.bin(event.price)):
-                self._study(event.event_ns)
+            if self.coarse is not None:
+                self._touch(self.coarse, event.price)
 
     def on_gap(self, gap: Gap) -> None:
         """Distrust the book until it is whole again; remember holes of the session's trades."""
@@ -190,7 +192,12 @@ class Liquidity(TickLayer, tag="liquidity"):
             return abstain("shallow", said)
         score = told.gain * (0.5 * (levels or 0.0) + 0.5 * (depth or 0.0))
         sureness = min(1.0, max(0, as_of_ns - self.since_ns) / told.horizon_ns)
-        return Opinion(score, sureness if depth is not None else sureness / 2, said, self._marks(near))
+        return Opinion(
+            score,
+            sureness if depth is not None else sureness / 2,
+            said,
+            facts.marks(near, self.assumed, told.most_marks),
+        )
 
     def _book_facts(self, as_of_ns: int, found: list[Wall], zones: list[Zone], grid: Grid) -> dict[str, Fact]:
         told = self.told
@@ -214,22 +221,18 @@ class Liquidity(TickLayer, tag="liquidity"):
             said["session_complete"] = self.profile.whole and not self.holes
         return said
 
-    def _marks(self, zones: list[Zone]) -> tuple[Mark, ...]:
-        longs = [one for one in self.assumed if one.longs][:_MODEL_MARKS]
-        shorts = [one for one in self.assumed if not one.longs][:_MODEL_MARKS]
-        model = [facts.model_mark(one) for one in (*longs, *shorts)]
-        return (*(facts.zone_mark(zone) for zone in zones[: self.told.most_marks - len(model)]), *model)
-
     def _sample(self, book: Book, at_ns: int) -> None:
         self.mid = (book.asks.keys[0] - book.bids.keys[0]) / 2
         grid, told = self._lay(self.mid), self.told
         self.edges.follow(book)
-        elapsed_ns = at_ns - self.sampled_ns if self.sampled_ns >= 0 else 0
-        bins = told.inner_bins + int(told.reach_bp / grid.width_bp)
+        whole = self.sampled_ns < 0 or at_ns - self.whole_ns >= told.far_sample_ns
+        bins = told.inner_bins + int((told.reach_bp if whole else told.near_bp) / grid.width_bp)
+        if whole:
+            self.whole_ns = at_ns
         for shelf, side, hits in ((self.bids, book.bids, self.hit_bids), (self.asks, book.asks, self.hit_asks)):
             first = grid.bin(side.sign * self.mid) - told.inner_bins
             count = min(bins, grid.bin(side.keys[-1]) - first + 1)
-            shelf.sample(grid.depths(side, first, count), first, at_ns, elapsed_ns, hits, told)
+            shelf.sample(grid.depths(side, first, count), first, at_ns, hits, told, whole=whole)
             hits.clear()
         self.costs_up = resting_curve(book.asks, self.edges.ask, self.mid, told.cost_bp)
         self.costs_down = resting_curve(book.bids, self.edges.bid, self.mid, told.cost_bp)
@@ -254,6 +257,11 @@ class Liquidity(TickLayer, tag="liquidity"):
             self.levels += evidence.forced_levels(self.observed, profile, grid, at_ns, told)
         if self.coarse is not None:
             self.assumed = evidence.assumed_levels(self.exposure, self.coarse)
+
+    def _touch(self, coarse: Grid, price: float) -> None:
+        """MODEL: nothing but the assumed levels changes."""
+        if self.exposure.touch(coarse.bin(price)):
+            self.assumed = evidence.assumed_levels(self.exposure, coarse)
 
     def _lay(self, price: float) -> Grid:
         if self.grid is None:

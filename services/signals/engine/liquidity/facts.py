@@ -13,6 +13,9 @@ from services.signals.engine.liquidity.value_area import TWO_ROWS
 from services.signals.engine.liquidity.walls import Wall
 from services.signals.engine.parameters.liquidity import LiquidityParameters
 
+_MODEL_MARKS = 2
+"""A side."""
+
 
 def profile_facts(
     profile: Profile, shape: Shape | None, controls: Controls, grid: Grid, as_of_ns: int, told: LiquidityParameters
@@ -130,7 +133,15 @@ def curve_facts(up: Sequence[float | None], down: Sequence[float | None], told: 
     return facts
 
 
-def zone_mark(zone: Zone) -> Mark:
+def marks(zones: Sequence[Zone], assumed: Sequence[Assumed], most: int) -> tuple[Mark, ...]:
+    """Return at most `most` marks: what was observed, nearest first, then the largest that a MODEL assumes."""
+    longs = [one for one in assumed if one.longs][:_MODEL_MARKS]
+    shorts = [one for one in assumed if not one.longs][:_MODEL_MARKS]
+    model = [_model_mark(one) for one in (*longs, *shorts)]
+    return (*(_zone_mark(zone) for zone in zones[: most - len(model)]), *model)
+
+
+def _zone_mark(zone: Zone) -> Mark:
     """Return a support or resistance; `state` names all that it is made of."""
     return Mark(
         kind=zone.anchor.kind,
@@ -144,7 +155,7 @@ def zone_mark(zone: Zone) -> Mark:
     )
 
 
-def model_mark(assumed: Assumed) -> Mark:
+def _model_mark(assumed: Assumed) -> Mark:
     """MODEL: return a bin of assumed positions; it neither supports nor resists."""
     return Mark(
         kind="liquidation_model_long" if assumed.longs else "liquidation_model_short",

@@ -1,6 +1,7 @@
 """A market's price grid: a price in, the number of its bin out; fixed once, the same for any unit of the price."""
 
 from bisect import bisect_left
+from itertools import pairwise
 from math import floor
 from typing import Final
 
@@ -57,10 +58,6 @@ class Grid(Struct, frozen=True):
     def depths(self, side: BookSide, first: int, count: int) -> list[float]:
         """Return base units in each of `count` bins of `side`, from bin `first` outward; by bisection, no scan."""
         keys, sizes, width = side.keys, side.sizes, self.width
-        depths, start, edge = [], bisect_left(keys, (first - _SLACK) * width), first - _SLACK
-        for _ in range(count):
-            edge += 1
-            end = bisect_left(keys, edge * width, start)
-            depths.append(sum(sizes[start:end]) if end > start else 0.0)
-            start = end
-        return depths
+        edge = first - _SLACK
+        ends = [bisect_left(keys, (edge + number) * width) for number in range(count + 1)]
+        return [sum(sizes[start:end]) if start < end else 0.0 for start, end in pairwise(ends)]

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-from libs.common.events import DAY_NS
+from libs.common.events import DAY_NS, Side, Trade
 from services.signals.engine.liquidity.grid import Grid
 from services.signals.engine.liquidity.nodes import Node, high_nodes, low_nodes, smoothed
 from services.signals.engine.liquidity.value_area import point_of_control, value_area
@@ -57,21 +57,22 @@ class Profile(Struct):
         """Base units in the rows."""
         return self.bought + self.sold
 
-    def add(self, number: int, size: float, price: float, *, buy: bool, most_rows: int) -> None:
-        """Take one trade of this day."""
+    def add(self, number: int, trade: Trade, most_rows: int) -> None:
+        """Take one trade of this day, of bin `number`."""
+        size = trade.size
         row = self.rows.get(number)
         if row is None:
             if len(self.rows) >= most_rows:
                 self.outside += size
                 return
             row = self.rows[number] = Row()
-        if buy:
+        if trade.side is Side.BUY:
             row.bought += size
             self.bought += size
         else:
             row.sold += size
             self.sold += size
-        self.notional += price * size
+        self.notional += trade.price * size
 
     def volumes(self) -> tuple[int, list[float]]:
         """Return the lowest bin, and the volume of every bin from there to the highest, empty ones included."""

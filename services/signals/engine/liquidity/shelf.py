@@ -9,9 +9,11 @@ class Cell(Struct, array_like=True):
     """One bin. Amounts in base units; averages weigh time, and are plain means until older than they forget."""
 
     depth: float
-    """At the last sample."""
+    """At the last sample of it."""
     born_ns: int
     """First sample of it."""
+    seen_ns: int
+    """Last sample of it."""
     fast: float = 0.0
     slow: float = 0.0
     peak: float = 0.0
@@ -45,38 +47,38 @@ class Shelf(Struct):
     first: int = 0
     cells: list[Cell] = field(default_factory=list)
 
-    def sample(  # noqa: C901  # one loop over the bins, each second: a call a bin would double its cost
+    def sample(
         self,
         depths: list[float],
         first: int,
         at_ns: int,
-        elapsed_ns: int,
         traded: dict[int, float],
         told: LiquidityParameters,
+        *,
+        whole: bool = True,
     ) -> None:
-        """Take what the bins show now; what they showed before stood for `elapsed_ns`.
+        """Take what the bins show now; what each showed before stood since its last sample.
 
         Args:
             depths: base units a bin, from bin `first` outward.
             first: number of the nearest bin.
             at_ns: event time.
-            elapsed_ns: since the last sample.
-            traded: base units that takers took from each bin since then.
+            traded: base units that takers took from each bin since the last sample.
             told: half-lives and shares.
+            whole: False leaves the bins beyond `depths` as they are; else there are none.
         """
-        self._move(depths, first, at_ns)
-        if elapsed_ns <= 0:
-            for cell, depth in zip(self.cells, depths, strict=True):
-                cell.depth = depth
-            return
-        keep = 0.5 ** (elapsed_ns / told.slow_half_life_ns)
-        slow, fast = 1.0 - keep, 1.0 - 0.5 ** (elapsed_ns / told.fast_half_life_ns)
-        share, number = told.presence_share, first - 1
-        for cell, depth in zip(self.cells, depths, strict=True):
+        self._move(depths, first, at_ns, whole=whole)
+        share, number, before_ns, keep, slow, fast = told.presence_share, first - 1, -1, 1.0, 0.0, 0.0
+        for cell, depth in zip(self.cells, depths, strict=False):
             number += 1
-            if cell.born_ns == at_ns:
+            elapsed_ns = at_ns - cell.seen_ns
+            if elapsed_ns <= 0:
                 continue
-            age = cell.age_ns = cell.age_ns + elapsed_ns
+            if elapsed_ns != before_ns:
+                before_ns, keep = elapsed_ns, 0.5 ** (elapsed_ns / told.slow_half_life_ns)
+                slow, fast = 1.0 - keep, 1.0 - 0.5 ** (elapsed_ns / told.fast_half_life_ns)
+            cell.seen_ns = at_ns
+            age_ns = cell.age_ns = cell.age_ns + elapsed_ns
             shown, peak = cell.depth, cell.peak * keep
             if shown > peak:
                 peak = shown
@@ -84,7 +86,7 @@ class Shelf(Struct):
                 cell.depth = depth
                 continue
             cell.peak = peak
-            gain = elapsed_ns / age
+            gain = elapsed_ns / age_ns
             if gain > slow:
                 cell.fast += (shown - cell.fast) * max(gain, fast)
             else:
@@ -104,15 +106,20 @@ class Shelf(Struct):
             if 0 <= number - first < len(self.cells):
                 self.cells[number - first].taken += size
 
-    def _move(self, depths: list[float], first: int, at_ns: int) -> None:
+    def _move(self, depths: list[float], first: int, at_ns: int, *, whole: bool) -> None:
         """Let go of what left the range, and begin to watch what came into it."""
-        cells, shift, count = self.cells, first - self.first, len(depths)
-        if not cells or abs(shift) >= count:
-            cells[:] = [Cell(depth, at_ns, depth, depth) for depth in depths]
+        cells, shift = self.cells, first - self.first
+        self.first = first
+        if shift >= len(cells) or -shift >= len(depths):
+            cells.clear()
         elif shift > 0:
             del cells[:shift]
         elif shift < 0:
-            cells[:0] = [Cell(depth, at_ns, depth, depth) for depth in depths[:-shift]]
-        del cells[count:]
-        cells.extend(Cell(depth, at_ns, depth, depth) for depth in depths[len(cells) :])
-        self.first = first
+            cells[:0] = [_fresh(depth, at_ns) for depth in depths[:-shift]]
+        if whole:
+            del cells[len(depths) :]
+        cells.extend(_fresh(depth, at_ns) for depth in depths[len(cells) :])
+
+
+def _fresh(depth: float, at_ns: int) -> Cell:
+    return Cell(depth, at_ns, at_ns, depth, depth)

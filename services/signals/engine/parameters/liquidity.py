@@ -12,6 +12,9 @@ class LiquidityParameters(Struct, frozen=True, kw_only=True):
     """Widest price bin; the grid takes 1, 2 or 5 times a power of ten, so bins are between 1.6 and 4 bp wide."""
     reach_bp: float = 100.0
     """How far from the mid resting depth is looked at."""
+    near_bp: float = 30.0
+    """Bins nearer than this are sampled every time, farther ones every `far_sample_ns`."""
+    far_sample_ns: int = 5 * SECOND_NS
     inner_bins: int = 2
     """Bins beyond the mid that are still watched on each side: where a wall stood that the price has just taken."""
     sample_ns: int = SECOND_NS

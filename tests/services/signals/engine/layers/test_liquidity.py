@@ -397,6 +397,9 @@ def test_bounded_finite_odd_and_free_of_the_prices_unit(make, say, drawn):
     assert all(0 <= mark.strength <= 1 and mark.formed_ns <= mark.known_ns <= end for mark in plain.marks)
     assert len(plain.marks) <= 12
     assert not any(isinstance(fact, float) and not math.isfinite(fact) for fact in plain.facts.values())
+    assert run([event for event in play(make, say, events) if not isinstance(event, OpenInterest)]).read(end).score == (
+        plain.score
+    ), "a model has no part in the score"
     assert other.score == pytest.approx(-plain.score, abs=1e-9)
     assert tiny.score == pytest.approx(plain.score, abs=1e-9)
     assert plain.confidence == other.confidence == tiny.confidence

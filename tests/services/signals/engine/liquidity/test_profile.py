@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import DAY_NS
+from libs.common.events import DAY_NS, Side
 from services.signals.engine.liquidity.grid import Grid
 from services.signals.engine.liquidity.nodes import high_nodes, low_nodes, smoothed
 from services.signals.engine.liquidity.profile import Control, Controls, Profile
@@ -85,10 +85,10 @@ def test_high_and_low_nodes_by_hand():
     assert high_nodes([], 0.1) == low_nodes([0.0, 0.0], 0.1) == []
 
 
-def test_rows_tell_who_was_the_aggressor():
+def test_rows_tell_who_was_the_aggressor(make):
     profile, grid = Profile(0), Grid.around(100.0, 4.0)
-    for price, size, buy in [(100.005, 3.0, True), (100.01, 2.0, False), (100.03, 4.0, False)]:
-        profile.add(grid.bin(price), size, price, buy=buy, most_rows=9)
+    for price, size, side in [(100.005, 3.0, Side.BUY), (100.01, 2.0, Side.SELL), (100.03, 4.0, Side.SELL)]:
+        profile.add(grid.bin(price), make.trade(0, price, size, side), 9)
     assert [(row.bought, row.sold) for row in profile.rows.values()] == [(3.0, 2.0), (0.0, 4.0)]
     assert (profile.bought, profile.sold, profile.volume) == (3.0, 6.0, 9.0)
     shape = profile.shape(5, grid, TOLD)
@@ -97,10 +97,10 @@ def test_rows_tell_who_was_the_aggressor():
     assert shape.as_of_ns == 5
 
 
-def test_a_profile_is_bounded_and_says_what_it_left_out():
+def test_a_profile_is_bounded_and_says_what_it_left_out(make):
     profile = Profile(0)
     for number in range(5):
-        profile.add(number, 1.0, 1.0, buy=True, most_rows=3)
+        profile.add(number, make.trade(0), 3)
     assert (len(profile.rows), profile.volume, profile.outside) == (3, 3.0, 2.0)
     assert Profile(0).shape(0, Grid.around(1.0, 4.0), TOLD) is None
 

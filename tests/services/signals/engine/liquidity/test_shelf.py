@@ -16,7 +16,7 @@ def run(samples, trades=None, first=None):
     for second, depths in enumerate(samples):
         number = first[second] if first else 0
         taken = (trades or {}).get(second, {})
-        shelf.sample(depths, number, second * SECOND_NS, SECOND_NS if second else 0, taken, TOLD)
+        shelf.sample(depths, number, second * SECOND_NS, taken, TOLD)
     return shelf
 
 
@@ -74,6 +74,21 @@ def test_bins_follow_the_price_and_keep_their_memory():
     assert [cell.slow for cell in shelf.cells] == [1.0, 2.0, 3.0]
     assert len(run([[1.0] * 5, [1.0] * 2], first=[0, 0]).cells) == 2
     assert [cell.depth for cell in run([[1.0] * 3, [5.0] * 3], first=[0, 90]).cells] == [5.0] * 3
+
+
+def test_far_bins_may_be_sampled_less_often():
+    shelf, often = Shelf(), Shelf()
+    for second in range(101):
+        depths = [5.0, 3.0 + second // 10, 8.0]
+        often.sample(depths, 0, second * SECOND_NS, {}, TOLD)
+        whole = second % 5 == 0
+        shelf.sample(depths if whole else depths[:1], 0, second * SECOND_NS, {}, TOLD, whole=whole)
+    assert [cell.age_ns for cell in shelf.cells] == [100 * SECOND_NS] * 3
+    assert [cell.slow for cell in shelf.cells] == pytest.approx([cell.slow for cell in often.cells], rel=1e-12)
+    shelf.sample([1.0, 1.0], -1, 101 * SECOND_NS, {}, TOLD, whole=False)
+    assert [cell.depth for cell in shelf.cells] == [1.0, 1.0, 13.0, 8.0]
+    shelf.sample([1.0], -9, 102 * SECOND_NS, {}, TOLD, whole=False)
+    assert [cell.depth for cell in shelf.cells] == [1.0], "what lies between was not looked at"
 
 
 def far_wall(at, size, base=10.0):
