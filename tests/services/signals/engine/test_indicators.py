@@ -23,7 +23,7 @@ FILES = [
 
 
 def oracle(high, low, close, volume):
-    slow_k, slow_d = talib.STOCH(high, low, close, 14, 3, 0, 3, 0)
+    slow_k, slow_d = talib.STOCH(high, low, close, fastk_period=14)
     macd, signal, histogram = talib.MACD(close, 12, 26, 9)
     upper, middle, lower = talib.BBANDS(close, 20, 2, 2)
     return {

@@ -17,8 +17,11 @@ WARM = 27 + RegimeParameters().least_bars
 
 def bars(recordings, file, scale=1.0, most=3000):
     rows = pl.read_ipc(recordings / "ohlcv" / "binance_spot_2024" / f"{file}.feather").head(most)
-    rows = rows.select("open", "high", "low", "close", "volume").iter_rows()
-    return [Bar(n, o * scale, h * scale, low * scale, c * scale, v) for n, (o, h, low, c, v) in enumerate(rows)]
+    columns = rows.select("open", "high", "low", "close", "volume")
+    return [
+        Bar(n, o * scale, h * scale, low * scale, c * scale, v)
+        for n, (o, h, low, c, v) in enumerate(columns.iter_rows())
+    ]
 
 
 def words(run):

@@ -120,8 +120,8 @@ def read_run(run, *, timeframe=Timeframe.H1, config=None):
 
 def candles(recordings, file, scale=1.0, most=900):
     rows = pl.read_ipc(recordings / "ohlcv" / "binance_spot_2024" / f"{file}.feather").head(most)
-    rows = rows.select(pl.col("date").dt.epoch("ns"), "open", "high", "low", "close", "volume").iter_rows()
-    return [Bar(ns, o * scale, h * scale, low * scale, c * scale, v) for ns, o, h, low, c, v in rows]
+    columns = rows.select(pl.col("date").dt.epoch("ns"), "open", "high", "low", "close", "volume")
+    return [Bar(ns, o * scale, h * scale, low * scale, c * scale, v) for ns, o, h, low, c, v in columns.iter_rows()]
 
 
 @pytest.mark.recordings
