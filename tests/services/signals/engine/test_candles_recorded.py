@@ -34,6 +34,12 @@ def rows(path):
         yield int(datetime.fromisoformat(time).timestamp()) * 10**9, *map(float, numbers)
 
 
+def feather_rows(path, count):
+    table = pl.read_ipc(path).head(count).with_columns(pl.col("date").dt.epoch("ns"))
+    assert len(table) == count
+    yield from table.select("date", "open", "high", "low", "close", "volume").rows()
+
+
 @pytest.mark.parametrize("symbol", ["BTCUSDT", "ETHUSDT"])
 def test_minutes_make_the_exchanges_longer_candles(recordings, symbol):
     folder = recordings / "ohlcv" / "bybit_linear_2025"
@@ -55,6 +61,26 @@ def test_minutes_make_the_exchanges_longer_candles(recordings, symbol):
             assert own.volume == pytest.approx(volume, rel=1e-12)
             compared += 1
         assert compared >= 43_200 * 60 * 10**9 // Timeframe(timeframe).ns - 2
+
+
+def test_days_and_weeks_are_the_exchanges_own(recordings):
+    folder = recordings / "ohlcv" / "binance_spot_2024"
+    candles, closed = Candles(max_fill_ns=10**15), {}
+    for open_ns, *prices, volume in feather_rows(folder / "ETH_USDT-5m.feather", 6 * 7 * 288 + 1):
+        candles.observe(open_ns)
+        for at_ns, price in zip(range(open_ns, open_ns + 240 * 10**9, 60 * 10**9), prices, strict=True):
+            for bar in chain.from_iterable(candles.close(at_ns)):
+                closed[bar.timeframe, bar.open_ns] = bar
+            candles.add(trade(at_ns, price, volume / 4, 0))
+    weeks = Timeframe.W1.ns * 6
+    for name in ("5m", "15m", "1h", "4h", "1d", "1w"):
+        timeframe = Timeframe(name)
+        wanted = weeks // timeframe.ns
+        for open_ns, open_, high, low, close, volume in feather_rows(folder / f"ETH_USDT-{name}.feather", wanted):
+            own = closed[timeframe, open_ns]
+            assert own.complete
+            assert (own.open, own.high, own.low, own.close) == (open_, high, low, close)
+            assert round(own.volume, 8) == volume
 
 
 def spot_trades(folder):
