@@ -10,8 +10,8 @@ class ConfluenceParameters(Struct, frozen=True, kw_only=True):
     """Most that one group of layers may count, as a share of what all groups say; with n groups at least 1/n."""
     min_coverage: float = 0.6
     """Least share of the capped weights that must speak; below it the engine abstains."""
-    gain: float = 2.0
-    """Log-odds of all layers at +1 and sure: a prior."""
+    gain: float = 1.0
+    """Log-odds of all layers at +1 and sure: a prior near zero, for no weight has been earned by outcomes yet."""
 
     signal_score: float = 0.25
     """Least absolute score at which a BUY or SELL is entered."""

@@ -43,7 +43,8 @@ def test_more_volatility_is_a_smaller_position():
 )
 def test_the_smallest_limit_binds_and_is_named(config, binding, fraction):
     sized = size(100.0, 99.8, 0.01, Timeframe.M1, None, config)
-    assert (sized.binding, sized.notional_fraction) == (binding, pytest.approx(fraction))
+    assert sized.binding == binding
+    assert sized.notional_fraction == pytest.approx(fraction)
 
 
 def liquidity(**facts):
@@ -58,7 +59,8 @@ def test_the_book_caps_by_its_thinner_side():
     sized = size(100.0, 98.0, 1.0, Timeframe.D1, 2_000.0, FREE)
     small = size_position(1_000.0, sized, entry=100.0, stop=98.0, fee_rate=0.0005, lot=0.001)
     large = size_position(1e6, sized, entry=100.0, stop=98.0, fee_rate=0.0005, lot=0.001)
-    assert (small.binding, small.quantity) == ("risk", pytest.approx(4.764))
+    assert small.binding == "risk"
+    assert small.quantity == pytest.approx(4.764)
     assert (large.binding, large.quantity, large.notional) == ("depth", 20.0, 2_000.0)
 
 
@@ -149,6 +151,8 @@ def test_the_size_holds_at_the_worse_end_of_the_entry():
     plan = draw_plan(
         Direction.LONG, 100.0, FLAT, 1.0, as_of_ns=10, timeframe=Timeframe.D1, config=FREE, marks=[mark(98.1, 99.0)]
     )
+    assert plan is not None
+    assert plan.sizing is not None
     worst = plan.entry_high
     assert plan.sizing.notional_fraction * loss_fraction(worst, plan.stop, 0.0005) == pytest.approx(0.01)
     assert plan.sizing.notional_fraction * loss_fraction(100.0, plan.stop, 0.0005) < 0.01

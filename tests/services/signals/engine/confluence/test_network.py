@@ -73,9 +73,10 @@ def test_without_proof_the_network_is_a_challenger_and_changes_nothing(hand):
     alone = form_signal(moment(hand, 0.8), EngineConfig(), Memory())
     beside = form_signal(moment(hand, 0.8), EngineConfig(model=made), Memory())
     assert (beside.log_odds, beside.probability, beside.score) == (alone.log_odds, alone.probability, alone.score)
-    assert (beside.model, beside.probability_status, beside.challenger.status) == ("scorecard", *["unproven"] * 2)
     said = beside.challenger
-    assert said.model == made.name
+    assert said is not None
+    assert (beside.model, beside.probability_status) == ("scorecard", "unproven")
+    assert (said.model, said.status) == (made.name, "unproven")
     assert abs(said.intercept + fsum(said.contributions.values()) - said.log_odds) < 1e-9
     assert said.probability_up == pytest.approx(1 / (1 + exp(-said.log_odds)))
     assert EngineConfig().digest() != EngineConfig(model=made).digest()
@@ -93,6 +94,7 @@ def test_with_proof_its_probability_is_said_and_sums(hand):
 def test_a_proven_network_that_contradicts_the_score_makes_it_abstain(hand):
     made = hand.artefact(hand.gate(), intercept=-9.0)
     signal = form_signal(moment(hand, 0.8), EngineConfig(model=made), Memory())
+    assert signal.abstained is not None
     assert signal.abstained.startswith(f"conflict: {made.name} -")
     assert signal.abstained.endswith("log-odds against a long score")
     assert (signal.direction, signal.plan, signal.probability, signal.log_odds) == (Direction.NEUTRAL, None, None, 0.0)
