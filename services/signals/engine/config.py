@@ -60,6 +60,9 @@ WEIGHTS: Final = (
 """Priors, not findings. The book says nothing beyond five minutes, the tape of five minutes nothing beyond an hour."""
 
 
+BESIDE: Final = ("factors",)
+"""Layers whose readings stand in every signal for information, and count in none."""
+
 HORIZONS: Final = {
     "order_flow": (Timeframe.M1, Timeframe.M5),
     "smc": (*_SHORT, *_LONG),

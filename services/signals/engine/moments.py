@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from libs.common.events import Direction, Label, LayerReading, Mark, Origin, Plan, Signal, Timeframe
 from services.signals.engine.bars import Bar
-from services.signals.engine.config import ENGINE_VERSION, EngineConfig
+from services.signals.engine.config import BESIDE, ENGINE_VERSION, EngineConfig
 from services.signals.engine.confluence.models import compare
 from services.signals.engine.confluence.scorecard import probability, refuse, weigh
 from services.signals.engine.memory import Memory
@@ -76,7 +76,7 @@ def form_signal(moment: Moment, config: EngineConfig, memory: Memory) -> Signal:
         price=moment.price,
         contributions=believed.contributions,
         absent=believed.absent,
-        readings=readings,
+        readings=(*readings, *(reading for reading in moment.readings if reading.layer in BESIDE)),
         plan=plan,
         abstained=abstained,
         log_odds=believed.log_odds,

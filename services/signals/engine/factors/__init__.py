@@ -1,0 +1,1 @@
+"""The eight weighted factors: one file and one row of the table each."""
