@@ -67,7 +67,7 @@ def test_a_trending_market_gives_signals_that_can_be_acted_on(make):
 
 
 def test_without_history_the_engine_abstains_and_says_why(make):
-    outputs = play(make.market(2, 6), Engine(TECHNICALS_NEEDED))
+    outputs = play(make.market(2, 6), Engine(EngineConfig(confluence=ConfluenceParameters(min_coverage=0.7))))
     assert {signal.abstained is None for signal in signals(outputs)} == {False}
     first = signals(outputs)[0]
     assert (first.direction, first.score, first.plan, first.contributions) == (Direction.NEUTRAL, 0.0, None, ())
@@ -179,7 +179,8 @@ def test_shorter_history_completes_a_longer_bar(make):
     (signal,) = signals(outputs, "5m")
     assert signal.inputs["bars"] == "41"
     assert signal.inputs["bar_source"] == "rest"
-    (reading,) = [output for output in outputs if isinstance(output, LayerReading) and output.timeframe == "5m"]
+    readings = [output for output in outputs if isinstance(output, LayerReading) and output.timeframe == "5m"]
+    (reading,) = [reading for reading in readings if reading.layer == "technicals"]
     assert reading.confidence == 41 / 200
 
 
