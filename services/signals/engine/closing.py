@@ -15,6 +15,7 @@ from services.signals.engine.layers.layer import Close, Opinion, Partial, View, 
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen
 from services.signals.engine.moments import Moment, form_signal
+from services.signals.engine.tape.venues import Venues
 
 Output: TypeAlias = Candle | LayerReading | Signal
 
@@ -33,6 +34,7 @@ class Closing(Struct, frozen=True, kw_only=True):
     layers: Sequence[TickState]
     forming: Mapping[Timeframe, Forming]
     memory: Memory
+    venues: Venues
 
     def conclude(self, bars: Sequence[Forming], config: EngineConfig) -> list[Output]:
         """Take the closed `bars`, short before long, all that end here; return what they caused.
@@ -45,6 +47,8 @@ class Closing(Struct, frozen=True, kw_only=True):
             whole = self._whole(bar)
             if whole is not None:
                 self.frames[bar.timeframe].insert(whole)
+            if bar.timeframe is Timeframe.M1 and bar.complete:
+                self.venues.add(self.venue, self.symbol, bar.close_ns, bar.delta, bar.volume)
         views = self._views(config)
         for bar in bars:
             outputs += self._judge(bar, views, config)
@@ -94,6 +98,7 @@ class Closing(Struct, frozen=True, kw_only=True):
                 views=views,
                 forming=self._forming(),
                 marks=marks,
+                together=self.venues.over(self.symbol, bar.close_ns, bar.timeframe.ns),
                 regime=frame.regime.word,
                 regime_facts=frame.regime.facts(),
             )

@@ -8,6 +8,8 @@ from libs.common.events.catalogue import MARKET_WIDE
 from services.signals.engine.closing import Output
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
 from services.signals.engine.market import Market
+from services.signals.engine.tape.venues import Venues
+from services.signals.engine.vendors import Vendors
 
 
 class EngineStateError(ValueError):
@@ -21,6 +23,8 @@ class _Head(Struct):
 
 class _Dump(_Head):
     markets: list[Market]
+    venues: Venues
+    vendors: Vendors
 
 
 class Engine:
@@ -29,11 +33,14 @@ class Engine:
     def __init__(self, config: EngineConfig | None = None) -> None:
         self.config = config or EngineConfig()
         self._markets: dict[tuple[str, str], Market] = {}
+        self._venues = Venues(self.config.cvd.minutes_kept)
+        self._vendors = Vendors()
 
     def apply(self, event: MarketEvent) -> list[Output]:
         """Take one event; return what it caused, in order.
 
-        A vendor's number goes to every market of its symbol that is known, one about everything to all; it makes none.
+        A vendor's number goes to every market of its symbol that is known, one about everything to all; it makes none,
+        and waits for those that come later.
         """
         if isinstance(event, Metric):
             return self._metric(event)
@@ -41,18 +48,22 @@ class Engine:
         market = self._markets.get(key)
         if market is None:
             market = self._markets[key] = Market.new(event.venue, event.symbol, self.config)
-        return market.apply(event, self.config)
+            for metric in self._vendors.about(event.symbol):
+                market.apply(metric, self.config, self._venues)
+        return market.apply(event, self.config, self._venues)
 
     def _metric(self, metric: Metric) -> list[Output]:
+        self._vendors.add(metric)
         outputs: list[Output] = []
         for (_, symbol), market in sorted(self._markets.items()):
             if metric.symbol in {symbol, MARKET_WIDE}:
-                outputs += market.apply(metric, self.config)
+                outputs += market.apply(metric, self.config, self._venues)
         return outputs
 
     def forget(self, venue: str, symbol: str) -> None:
         """Drop the state of one market; its next event starts it cold."""
         self._markets.pop((venue, symbol), None)
+        self._venues.forget(venue, symbol)
 
     def closed_ns(self, venue: str, symbol: str) -> int:
         """Return up to when every bar of a market is closed; -1 while none is."""
@@ -61,7 +72,7 @@ class Engine:
 
     def counts(self) -> dict[str, int]:
         """Return how often, over all markets, something was dropped or broken: names in ascending order."""
-        totals: dict[str, int] = {}
+        totals: dict[str, int] = {"metrics_dropped": self._vendors.dropped} if self._vendors.dropped else {}
         for market in self._markets.values():
             for what, number in market.counts.items():
                 totals[what] = totals.get(what, 0) + number
@@ -70,7 +81,7 @@ class Engine:
     def dump(self) -> bytes:
         """Return the whole state as MessagePack; equal states give equal bytes."""
         markets = [self._markets[key] for key in sorted(self._markets)]
-        return msgspec.msgpack.encode(_Dump(ENGINE_VERSION, self.config.digest(), markets))
+        return msgspec.msgpack.encode(_Dump(ENGINE_VERSION, self.config.digest(), markets, self._venues, self._vendors))
 
     @classmethod
     def load(cls, data: bytes, config: EngineConfig | None = None) -> "Engine":
@@ -90,5 +101,6 @@ class Engine:
             dump = msgspec.msgpack.decode(data, type=_Dump)
         except msgspec.DecodeError as e:
             raise EngineStateError(f"not a dump of an engine: {e}") from e
+        engine._venues, engine._vendors = dump.venues, dump.vendors
         engine._markets = {(market.venue, market.symbol): market for market in dump.markets}
         return engine

@@ -32,6 +32,7 @@ from services.signals.engine.layers.layer import Context, abstain
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen, Minutes
 from services.signals.engine.seen import Seen
+from services.signals.engine.tape.venues import Venues
 
 _HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, MarkPrice})
 """Events whose time is the market's: they let bars close."""
@@ -75,7 +76,7 @@ class Market(Struct):
             frames={timeframe: Frame.new(timeframe, config) for timeframe in config.timeframes},
         )
 
-    def apply(self, event: MarketEvent, config: EngineConfig) -> list[Output]:
+    def apply(self, event: MarketEvent, config: EngineConfig, venues: Venues) -> list[Output]:
         """Take one event; return what it caused, in order."""
         outputs: list[Output] = []
         if isinstance(event, Trade) and not self._admits(event):
@@ -83,7 +84,7 @@ class Market(Struct):
         if event.origin is not self.origin:
             self.origin = max(self.origin, event.origin, key=_ORIGINS.index)
         if type(event) in _HEARTBEATS:
-            self._pass_time(event, config, outputs)
+            self._pass_time(event, config, venues, outputs)
         match event:
             case Trade():
                 self._trade(event, config, outputs)
@@ -172,7 +173,7 @@ class Market(Struct):
             opinion = layer.read(self.watermark_ns)
             outputs.append(reading_of(self.venue, self.symbol, self.origin, layer.name, opinion, self.watermark_ns))
 
-    def _pass_time(self, event: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
+    def _pass_time(self, event: MarketEvent, config: EngineConfig, venues: Venues, outputs: list[Output]) -> None:
         self.candles.observe(event.event_ns)
         if event.event_ns > self.watermark_ns:
             if event.event_ns >= self.minutes.next_ns:
@@ -184,7 +185,7 @@ class Market(Struct):
         if isinstance(event, Trade):
             until_ns = max(until_ns, event.event_ns)
         if self.candles.due(until_ns):
-            self._close(until_ns, event, config, outputs)
+            self._close(until_ns, event, config, venues, outputs)
 
     def _ask(self, as_of_ns: int) -> Frozen:
         opinions = [(layer.name, layer.read(as_of_ns)) for layer in self.layers]
@@ -193,7 +194,9 @@ class Market(Struct):
     def _unasked(self, as_of_ns: int) -> Frozen:
         return Frozen(as_of_ns, [(layer.name, abstain("not_read")) for layer in self.layers], "", -1)
 
-    def _close(self, until_ns: int, cause: MarketEvent, config: EngineConfig, outputs: list[Output]) -> None:
+    def _close(
+        self, until_ns: int, cause: MarketEvent, config: EngineConfig, venues: Venues, outputs: list[Output]
+    ) -> None:
         for bars in self.candles.close(until_ns):
             close_ns = bars[0].close_ns
             closing = Closing(
@@ -207,5 +210,6 @@ class Market(Struct):
                 layers=self.layers,
                 forming=self.candles.higher,
                 memory=self.memory,
+                venues=venues,
             )
             outputs += closing.conclude(bars, config)

@@ -14,6 +14,7 @@ from services.signals.engine.layers import TICK_LAYERS
 from services.signals.engine.layers.layer import abstain
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen
+from services.signals.engine.tape.venues import Venues
 
 _SILENT = [(layer.name, abstain("no_ticks")) for layer in TICK_LAYERS]
 
@@ -66,6 +67,7 @@ class Walk(Struct):
             layers=(),
             forming=self.ladder.higher,
             memory=self.memory,
+            venues=Venues(0),
         )
         whole_bar = closed.get(self.judged)
         ended = [] if whole_bar is None else [forming_of(self.judged, whole_bar)]

@@ -24,6 +24,7 @@ from services.signals.engine.bars import Bar
 from services.signals.engine.book import Book
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.indicators import Values
+from services.signals.engine.tape.venues import Together
 
 Context: TypeAlias = Liquidation | FundingRate | OpenInterest | MarkPrice | Metric
 """Events that are neither tape nor book."""
@@ -90,6 +91,8 @@ class Close(Struct, frozen=True, kw_only=True):
     """The bars that are open at this moment."""
     marks: Sequence[Mark]
     """Those of the tick layers, then of the bar layers that stand before in the table."""
+    together: Together | None = None
+    """What takers did in the bar's time on all venues of the symbol; absent for a span longer than is kept."""
     regime: str | None = None
     regime_facts: Mapping[str, Fact] = field(default_factory=dict)
     """Why that word stands."""

@@ -1,0 +1,1 @@
+"""What takers do, bar by bar: cumulative delta at pivots, and over venues."""
