@@ -109,10 +109,13 @@ def hold(taken: float, parameters: FibonacciParameters) -> float:
 
 
 def near_marks(level: float, marks: Sequence[Mark], within: float) -> float:
-    """Return in [0, 1) how much other layers' marks, by strength and closeness, lie within `within` of `level`."""
+    """Return in [0, 1) how much other layers' marks, by strength and closeness, lie within `within` of `level`.
+
+    What a MODEL assumes does not count: it was never observed.
+    """
     total = 0.0
     for mark in marks:
         distance = max(mark.low - level, level - mark.high, 0.0)
-        if distance < within:
+        if distance < within and mark.state != "MODEL":
             total += mark.strength * (1 - distance / within)
     return 1.0 - exp(-total)

@@ -154,3 +154,11 @@ def test_neither_scale_nor_side_matters(prices):
     assert abs(there.score) <= 0.25
     assert walked(prices, scale=1e-6).score == pytest.approx(there.score, abs=1e-9)
     assert walked(prices, flip=True).score == pytest.approx(-there.score, abs=1e-9)
+
+
+def test_what_a_model_assumes_is_no_confluence():
+    def mark(state):
+        return Mark(kind="wall", low=99.9, high=100.1, side=1, strength=0.5, formed_ns=0, known_ns=0, state=state)
+
+    assert near_marks(100.0, [mark("bid_wall")], 1.0) == pytest.approx(1 - exp(-0.5))
+    assert near_marks(100.0, [mark("MODEL")], 1.0) == 0.0
