@@ -18,7 +18,8 @@ def invented(seed, count=400, *, mirrored=False, scale=1.0, drift=0.0):
         values = (opened, max(opened, price) + up, min(opened, price) - down, price)
         if mirrored:
             values = (2000 - values[0], 2000 - values[2], 2000 - values[1], 2000 - values[3])
-        yield Bar(n * MINUTE_NS, *(value * scale for value in values), 1.0)
+        first, high, low, last = (value * scale for value in values)
+        yield Bar(n * MINUTE_NS, first, high, low, last, 1.0)
 
 
 def opinions(bars):

@@ -24,7 +24,10 @@ def bars(recordings):
     rows = table(recordings, "EURUSD_15M")
     times = rows["Date"].str.to_datetime("%Y.%m.%d %H:%M:%S").dt.epoch("ns").to_list()
     columns = [rows[name].to_list() for name in ("Open", "High", "Low", "Close", "Volume")]
-    return [Bar(open_ns, *map(float, values)) for open_ns, *values in zip(times, *columns, strict=True)]
+    return [
+        Bar(open_ns, float(o), float(h), float(low), float(c), float(v))
+        for open_ns, o, h, low, c, v in zip(times, *columns, strict=True)
+    ]
 
 
 def test_every_gap_is_theirs_and_every_one_of_theirs_is_ours(recordings, bars):

@@ -35,6 +35,7 @@ def test_the_golden_gap_is_known_at_the_third_close():
         found.append(fair_value_gap(recent, (n + 1) * MINUTE_NS, None, 0.0))
     assert found[:2] == [None, None]
     gap = found[2]
+    assert gap
     assert (gap.side, gap.low, gap.high) == (1, 10, 11)
     assert (gap.formed_ns, gap.known_ns) == (MINUTE_NS, 3 * MINUTE_NS)
     assert (gap.volume, gap.delta) == (3.0, 1.5)

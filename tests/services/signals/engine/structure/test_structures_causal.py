@@ -1,6 +1,7 @@
 """What was found stays found, as it was found: on any bars, cut anywhere, mirrored or scaled."""
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from services.signals.engine.config import EngineConfig
 from services.signals.engine.indicators import Indicators
 from services.signals.engine.parameters.smc import SmcParameters
 from services.signals.engine.structure.smart_money import SmartMoney
+from services.signals.engine.structure.terms import Structure
 
 TOLD = SmcParameters(swing_left=4, swing_right=4, internal_left=2, internal_right=2)
 
@@ -27,13 +29,16 @@ def invented(seed, count, *, mirrored=False, scale=1.0):
         values = (opened, high, low, price)
         if mirrored:
             values = (2000 - opened, 2000 - low, 2000 - high, 2000 - price)
-        bars.append(Bar(n * 5 * MINUTE_NS, *(value * scale for value in values), 1.0))
+        first, top, bottom, last = (value * scale for value in values)
+        bars.append(Bar(n * 5 * MINUTE_NS, first, top, bottom, last, 1.0))
     return bars
 
 
-def log(bars, told=TOLD):
+def log(bars, told=TOLD) -> list[Any]:
     """Return, bar by bar, what became known and every change of state, each as bytes."""
-    memory, indicators, alive, lines = SmartMoney.new(told), Indicators(), [], []
+    memory, indicators = SmartMoney.new(told), Indicators()
+    alive: list[tuple[Structure, int]] = []
+    lines: list[Any] = []
     for one in bars:
         close_ns = one.open_ns + 5 * MINUTE_NS
         found = memory.add(one, close_ns, indicators.add(one).atr_14)
