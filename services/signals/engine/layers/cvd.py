@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from msgspec import Struct, field
 
-from libs.common.events import DAY_NS, SECOND_NS, Fact, Gap, Trade
+from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Fact, Gap, Trade
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.decay import Decay
 from services.signals.engine.layers.layer import Opinion, TickLayer, abstain
@@ -42,6 +42,7 @@ class Cvd(TickLayer, tag="cvd"):
     in_gap: bool = False
     session_ns: int = -1
     session_delta: float = 0.0
+    session_quote: float = 0.0
     session_holes: list[int] = field(default_factory=list)
     """Where unrecovered gaps of this session begin."""
     slices: list[Slice] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Cvd(TickLayer, tag="cvd"):
         self.delta = self.delta * keep + signed * trade.price * weight
         self.volume = self.volume * keep + trade.notional * weight
         self.last_ns = max(self.last_ns, at_ns)
-        self._session(at_ns, signed)
+        self._session(at_ns, signed, signed * trade.price)
         self._slice(at_ns, signed, trade.size)
 
     def on_gap(self, gap: Gap) -> None:
@@ -102,19 +103,22 @@ class Cvd(TickLayer, tag="cvd"):
             "rolling_volume_base": volume,
             "rolling_buy_share": 0.5 + 0.5 * delta / volume if volume > 0 else None,
             "session_cvd_base": self.session_delta if today else 0.0,
+            "session_cvd_quote": self.session_quote if today else 0.0,
+            "last_minute_delta_base": sum(row.delta for row in recent if row.open_ns > as_of_ns - MINUTE_NS),
             "session_complete": self.first_ns <= self.session_ns and not self.session_holes,
             "covered_s": covered_ns / SECOND_NS,
             "horizon_s": self.horizon_ns / SECOND_NS,
         }
 
-    def _session(self, at_ns: int, signed: float) -> None:
+    def _session(self, at_ns: int, signed: float, quote: float) -> None:
         session_ns = at_ns - at_ns % DAY_NS
         if session_ns > self.session_ns:
             across = self.first_ns <= session_ns < self.covered_from_ns
             self.session_holes = [self.covered_from_ns] if across else []
-            self.session_ns, self.session_delta = session_ns, 0.0
+            self.session_ns, self.session_delta, self.session_quote = session_ns, 0.0, 0.0
         if session_ns == self.session_ns:
             self.session_delta += signed
+            self.session_quote += quote
 
     def _slice(self, at_ns: int, signed: float, size: float) -> None:
         open_ns = at_ns - at_ns % SECOND_NS

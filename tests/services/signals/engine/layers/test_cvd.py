@@ -31,6 +31,8 @@ def test_hand_computed(make):
         "rolling_volume_base": 4.0,
         "rolling_buy_share": 0.75,
         "session_cvd_base": 2.0,
+        "session_cvd_quote": 198.0,
+        "last_minute_delta_base": -1.0,
         "session_complete": True,
         "covered_s": 150.0,
         "horizon_s": 300.0,

@@ -42,7 +42,7 @@ def log(bars, told=TOLD) -> list[Any]:
     for one in bars:
         close_ns = one.open_ns + 5 * MINUTE_NS
         found = memory.add(one, close_ns, indicators.add(one).atr_14)
-        said = [("new", msgspec.json.encode(structure)) for structure in found]
+        said: list[Any] = [("new", msgspec.json.encode(structure)) for structure in found]
         said += [(one.structure_id, one.state) for one, states in alive if len(one.history) > states]
         alive = [(one, len(one.history)) for one in [*(one for one, _ in alive), *found]]
         assert all(one.formed_ns < one.known_ns <= close_ns for one in found)

@@ -79,6 +79,8 @@ def test_session_and_rolling_sums_are_the_raw_ones(session):
         seen = table[: n + 1]
         day = seen.filter(pl.col("at_ns") >= trade.event_ns - trade.event_ns % (86_400 * 10**9))
         assert facts["session_cvd_base"] == pytest.approx((day["size"] * day["sign"]).sum(), abs=1e-9)
+        quote = (day["size"] * day["price"] * day["sign"]).sum()
+        assert facts["session_cvd_quote"] == pytest.approx(quote, rel=1e-9)
         from_ns = trade.event_ns - 300 * 10**9
         rolling = seen.filter(pl.col("at_ns") // 10**9 * 10**9 > from_ns)
         assert facts["rolling_delta_base"] == pytest.approx((rolling["size"] * rolling["sign"]).sum(), abs=1e-9)
