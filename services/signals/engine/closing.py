@@ -11,7 +11,7 @@ from services.signals.engine.candles import Forming
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
 from services.signals.engine.layers import BAR_LAYERS, TickState
-from services.signals.engine.layers.layer import Close, Opinion, Partial, View, abstain, belated
+from services.signals.engine.layers.layer import Close, Opinion, Partial, View, abstain, belated, heard
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen
 from services.signals.engine.moments import Moment, form_signal
@@ -108,7 +108,7 @@ class Closing(Struct, frozen=True, kw_only=True):
                     continue
                 opinion = abstain("incomplete_bar")
             else:
-                opinion = layer.read(close)
+                opinion = heard(layer.read(close))
                 if opinion.facts.get("cause") == "warming_up" and frame.broken:
                     opinion = abstain("history_hole", {"bars": frame.indicators.bars})
                 if known_ns < bar.close_ns and opinion.confidence:

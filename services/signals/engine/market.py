@@ -28,7 +28,7 @@ from services.signals.engine.closing import Closing, Output, reading_of
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
 from services.signals.engine.layers import TICK_LAYERS, TickState
-from services.signals.engine.layers.layer import Context, abstain
+from services.signals.engine.layers.layer import Context, abstain, heard
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen, Minutes
 from services.signals.engine.seen import Seen
@@ -170,7 +170,7 @@ class Market(Struct):
         said_ns = self.said_ns.get(layer.name)
         if said_ns is None or self.watermark_ns - said_ns >= config.reading_interval_ns:
             self.said_ns[layer.name] = self.watermark_ns
-            opinion = layer.read(self.watermark_ns)
+            opinion = heard(layer.read(self.watermark_ns))
             outputs.append(reading_of(self.venue, self.symbol, self.origin, layer.name, opinion, self.watermark_ns))
 
     def _pass_time(self, event: MarketEvent, config: EngineConfig, venues: Venues, outputs: list[Output]) -> None:
@@ -188,7 +188,7 @@ class Market(Struct):
             self._close(until_ns, event, config, venues, outputs)
 
     def _ask(self, as_of_ns: int) -> Frozen:
-        opinions = [(layer.name, layer.read(as_of_ns)) for layer in self.layers]
+        opinions = [(layer.name, heard(layer.read(as_of_ns))) for layer in self.layers]
         return Frozen(as_of_ns, opinions, self.last_trade_id, self.book.sequence)
 
     def _unasked(self, as_of_ns: int) -> Frozen:

@@ -44,6 +44,13 @@ def abstain(cause: str, facts: dict[str, Fact] | None = None) -> Opinion:
     return Opinion(0.0, 0.0, {"cause": cause, **(facts or {})})
 
 
+def heard(opinion: Opinion) -> Opinion:
+    """Return an opinion; one without any confidence, as of a layer that has just begun, as the abstention it is."""
+    if opinion.confidence > 0 or "cause" in opinion.facts:
+        return opinion
+    return Opinion(0.0, 0.0, {"cause": "warming_up", **opinion.facts}, opinion.marks)
+
+
 def belated(opinion: Opinion) -> Opinion:
     """Return an opinion of one bar ago as what it is worth now: half as sure, and marked."""
     return Opinion(opinion.score, opinion.confidence / 2, {**opinion.facts, "bars_behind": 1}, opinion.marks)
