@@ -2,13 +2,15 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from msgspec import Struct, field
 
 from libs.common.events import Fact
 from services.signals.engine.factors.heard import Heard
 from services.signals.engine.parameters.factors import FactorsParameters, Rungs
+
+_ROUNDING: Final = 1e-12
 
 
 class Finding(Struct, frozen=True):
@@ -36,8 +38,11 @@ def absent(cause: str, facts: dict[str, Fact] | None = None) -> Finding:
 
 
 def climb(distance: float, rungs: Rungs) -> float:
-    """Return the score of the highest rung that the size of `distance` exceeds, with its sign: odd, 0 at neutral."""
-    passed = bisect_left(rungs, abs(distance), key=lambda rung: rung[0])
+    """Return the score of the highest rung that the size of `distance` exceeds, with its sign: odd, 0 at neutral.
+
+    By more than rounding: 0.55 - 0.5 is a little more than 0.05, and 0.5 - 0.45 a little less.
+    """
+    passed = bisect_left(rungs, abs(distance) - _ROUNDING, key=lambda rung: rung[0])
     if not passed:
         return 0.0
     score = rungs[passed - 1][1]

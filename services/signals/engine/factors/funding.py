@@ -19,23 +19,24 @@ def judge(heard: Heard, as_of_ns: int, told: FactorsParameters) -> Finding:
     if own is not None:
         sureness = freshness(own[0], as_of_ns, told.funding_stale_ns)
         if sureness > 0:
-            return _say(own[1], heard.interval_s, sureness, "venue", told)
+            interval = heard.intervals_s.at(as_of_ns)
+            return _say(own[1], int(interval[1]) if interval else 0, sureness, "venue", told)
     vendor = heard.told.get("funding_rate_oi_weighted")
     newest = vendor.newest(as_of_ns) if vendor else None
     if newest is not None:
         sureness = freshness(newest[0], as_of_ns, told.funding_stale_ns)
         if sureness > 0:
-            return _say(newest[1], None, sureness, newest[2], told)
+            return _say(newest[1], 0, sureness, newest[2], told)
     if own is not None:
         return absent("stale")
     return absent(vendor.why(as_of_ns) if vendor else "not_heard")
 
 
-def _say(rate: float, interval_s: int | None, sureness: float, source: str, told: FactorsParameters) -> Finding:
+def _say(rate: float, interval_s: int, sureness: float, source: str, told: FactorsParameters) -> Finding:
     normal = rate * _EIGHT_HOURS_S / interval_s if interval_s else None
     said: dict[str, Fact] = {
         "funding_rate_per_interval": rate,
-        "funding_interval_s": interval_s,
+        "funding_interval_s": interval_s or None,
         "funding_rate_8h": normal,
         "funding_source": source,
     }

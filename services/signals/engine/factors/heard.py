@@ -69,7 +69,8 @@ class Heard(Struct):
     first_liquidation_ns: int = -1
     liquidations: Seen = field(default_factory=lambda: Seen(_IDS))
     rates: Series = field(default_factory=lambda: Series(_FEW))
-    interval_s: int | None = None
+    intervals_s: Series = field(default_factory=lambda: Series(_FEW))
+    """Between settlements, of each rate; 0 where the venue does not say."""
     contracts: dict[str, Series] = field(default_factory=dict)
     """Open interest by its measure, one value a quarter of an hour: the newest of it."""
     recent: dict[str, Series] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class Heard(Struct):
         """Take a funding rate, fraction per interval."""
         if isfinite(event.rate):
             self.rates.put(event.event_ns, event.rate, self.known_ns)
-            self.interval_s = event.interval_s
+            self.intervals_s.put(event.event_ns, float(event.interval_s or 0), self.known_ns)
 
     def interest(self, event: OpenInterest) -> None:
         """Take the open interest, in each measure that is said; changes are of one measure, coins before money."""

@@ -14,9 +14,9 @@ def judge(heard: Heard, as_of_ns: int, told: FactorsParameters) -> Finding:
     found = _venue(heard, as_of_ns, told) or _vendor(heard, as_of_ns, told)
     if found is None:
         missing = heard.told.get("open_interest")
-        if heard.recent:
-            newest = max((one.at(as_of_ns) or (-1, 0.0))[0] for one in heard.recent.values())
-            fresh = newest >= 0 and freshness(newest, as_of_ns, told.interest_stale_ns) > 0
+        newest = max(((one.at(as_of_ns) or (-1, 0.0))[0] for one in heard.recent.values()), default=-1)
+        if newest >= 0:
+            fresh = freshness(newest, as_of_ns, told.interest_stale_ns) > 0
             return absent("warming_up" if fresh else "stale")
         return absent(missing.why(as_of_ns) if missing else "not_heard")
     change, sureness, source = found
