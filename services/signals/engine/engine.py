@@ -8,6 +8,7 @@ from libs.common.events.catalogue import MARKET_WIDE
 from services.signals.engine.closing import Output
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
 from services.signals.engine.market import Market
+from services.signals.engine.tape.venues import Venues
 from services.signals.engine.vendors import Vendors
 
 
@@ -22,6 +23,7 @@ class _Head(Struct):
 
 class _Dump(_Head):
     markets: list[Market]
+    venues: Venues
     vendors: Vendors
 
 
@@ -31,6 +33,7 @@ class Engine:
     def __init__(self, config: EngineConfig | None = None) -> None:
         self.config = config or EngineConfig()
         self._markets: dict[tuple[str, str], Market] = {}
+        self._venues = Venues(self.config.cvd.minutes_kept)
         self._vendors = Vendors()
 
     def apply(self, event: MarketEvent) -> list[Output]:
@@ -46,20 +49,21 @@ class Engine:
         if market is None:
             market = self._markets[key] = Market.new(event.venue, event.symbol, self.config)
             for metric in self._vendors.about(event.symbol):
-                market.apply(metric, self.config)
-        return market.apply(event, self.config)
+                market.apply(metric, self.config, self._venues)
+        return market.apply(event, self.config, self._venues)
 
     def _metric(self, metric: Metric) -> list[Output]:
         self._vendors.add(metric)
         outputs: list[Output] = []
         for (_, symbol), market in sorted(self._markets.items()):
             if metric.symbol in {symbol, MARKET_WIDE}:
-                outputs += market.apply(metric, self.config)
+                outputs += market.apply(metric, self.config, self._venues)
         return outputs
 
     def forget(self, venue: str, symbol: str) -> None:
         """Drop the state of one market; its next event starts it cold."""
         self._markets.pop((venue, symbol), None)
+        self._venues.forget(venue, symbol)
 
     def closed_ns(self, venue: str, symbol: str) -> int:
         """Return up to when every bar of a market is closed; -1 while none is."""
@@ -77,7 +81,7 @@ class Engine:
     def dump(self) -> bytes:
         """Return the whole state as MessagePack; equal states give equal bytes."""
         markets = [self._markets[key] for key in sorted(self._markets)]
-        return msgspec.msgpack.encode(_Dump(ENGINE_VERSION, self.config.digest(), markets, self._vendors))
+        return msgspec.msgpack.encode(_Dump(ENGINE_VERSION, self.config.digest(), markets, self._venues, self._vendors))
 
     @classmethod
     def load(cls, data: bytes, config: EngineConfig | None = None) -> "Engine":
@@ -97,6 +101,6 @@ class Engine:
             dump = msgspec.msgpack.decode(data, type=_Dump)
         except msgspec.DecodeError as e:
             raise EngineStateError(f"not a dump of an engine: {e}") from e
-        engine._vendors = dump.vendors
+        engine._venues, engine._vendors = dump.venues, dump.vendors
         engine._markets = {(market.venue, market.symbol): market for market in dump.markets}
         return engine

@@ -103,7 +103,9 @@ def test_one_signal_a_bar_with_reproducible_inputs(make):
 def test_readings_of_ticks_come_at_most_once_a_second(make):
     outputs = play(make.market(4, 3))
     for layer in ("cvd", "order_flow"):
-        times = [o.as_of_ns for o in outputs if isinstance(o, LayerReading) and o.layer == layer]
+        times = [
+            o.as_of_ns for o in outputs if isinstance(o, LayerReading) and o.layer == layer and o.timeframe is None
+        ]
         assert len(times) > 60
         assert all(later - earlier >= 10**9 for earlier, later in pairwise(times))
 
@@ -227,13 +229,13 @@ def test_a_liquidation_lets_time_pass(make):
 
 def test_markets_are_independent_and_can_be_forgotten(make):
     one = make.market(12, 3)
-    two = [msgspec.structs.replace(event, venue="w") for event in make.market(13, 3)]
+    two = [msgspec.structs.replace(event, venue="w", symbol="T-USDT") for event in make.market(13, 3)]
     both = sorted([*one, *two], key=lambda event: event.event_ns)
     engine = Engine()
     outputs = play(both, engine)
     assert [output for output in outputs if output.venue == "v"] == play(one)
     assert [output for output in outputs if output.venue == "w"] == play(two)
-    engine.forget("w", "S-USDT")
+    engine.forget("w", "T-USDT")
     engine.forget("w", "never heard of")
     again = Engine()
     play(one, again)
@@ -247,7 +249,7 @@ def test_dumps_of_another_engine_are_refused():
     old = msgspec.msgpack.encode({**msgspec.msgpack.decode(data), "version": "0"})
     with pytest.raises(EngineStateError, match="engine version 0"):
         Engine.load(old)
-    for broken in (b"", b"\xc1", data[:-1] + b"\xff", msgspec.msgpack.encode({"version": "1"})):
+    for broken in (b"", b"\xc1", data[:-1], msgspec.msgpack.encode({"version": "1"})):
         with pytest.raises(EngineStateError, match="not a dump"):
             Engine.load(broken)
 
