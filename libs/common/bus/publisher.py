@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,7 +13,7 @@ from opentelemetry import trace
 from prometheus_client import Counter, Histogram
 
 from libs.common.bus.codec import encode
-from libs.common.bus.topics import LARGE_MESSAGE_BYTES, Topic, key_of, partition_key, topic_of
+from libs.common.bus.topics import LARGE_MESSAGE_BYTES, Topic, key_of, partition_key, partitions_of, topic_of
 from libs.common.events import Event
 from libs.common.runtime.clock import monotonic_s
 from libs.common.runtime.errors import DependencyDown
@@ -36,6 +36,16 @@ _ANSWER_WITHIN_MS: Final = 30_000
 """A request is repeated whole when it is not answered by then: it must be small enough for a slow line to carry."""
 
 _tracer: Final = trace.get_tracer(__name__)
+
+
+_Record: TypeAlias = tuple[Topic, bytes, bytes | None, int | None]
+"""Topic, key, value, and the partition where it is not left to the key."""
+
+
+def _records(event: Event, topic: Topic | None) -> list[_Record]:
+    """Return the records of one event: one, but for an event about all markets, which every partition gets."""
+    where, key, value = topic or topic_of(event), key_of(event), encode(event)
+    return [(where, key, value, partition) for partition in partitions_of(where, key)]
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -89,6 +99,8 @@ class Publisher:
     async def publish(self, events: Sequence[Event], *, topic: Topic | None = None) -> None:
         """Publish `events` in order, each on the topic of its type (or all on `topic`); await every acknowledgement.
 
+        An event about all markets (symbol `*`) goes to every partition of its topic.
+
         Raises:
             DependencyDown: the broker refused or did not answer for at least one; others may be on the topic, so a
                 caller repeats the whole call and readers drop what they know.
@@ -97,9 +109,7 @@ class Publisher:
             return
         with _tracer.start_as_current_span("publish"):
             headers = trace_headers()
-            await self._send_all(
-                [(topic or topic_of(event), key_of(event), encode(event)) for event in events], headers
-            )
+            await self._send_all([record for event in events for record in _records(event, topic)], headers)
 
     async def put(self, topic: Topic, key: bytes, value: bytes | None, *, partition: int | None = None) -> int:
         """Publish one private record (state, journal, positions) and return its offset.
@@ -109,20 +119,19 @@ class Publisher:
         Raises:
             DependencyDown: as `publish`.
         """
-        (answer,) = await self._send_all([(topic, key, value)], trace_headers(), partition)
+        (answer,) = await self._send_all([(topic, key, value, partition)], trace_headers())
         return int(answer.offset)
 
     async def _send_all(
         self,
-        records: Sequence[tuple[Topic, bytes, bytes | None]],
+        records: Sequence[_Record],
         headers: list[tuple[str, bytes]],
-        partition: int | None = None,
     ) -> list[RecordMetadata]:
         assert self._producer, "start() comes first"
         began_s = monotonic_s()
         futures: list[asyncio.Future[RecordMetadata]] = []
         try:
-            for topic, key, value in records:
+            for topic, key, value, partition in records:
                 futures.append(
                     await self._producer.send(topic.name, value, key=key, partition=partition, headers=headers)
                 )
@@ -133,7 +142,7 @@ class Publisher:
             raise DependencyDown(f"the broker does not take records: {e!r}") from e
         answers = await asyncio.gather(*futures, return_exceptions=True)
         fault: BaseException | None = None
-        for (topic, _, _), answer in zip(records, answers, strict=True):
+        for (topic, *_), answer in zip(records, answers, strict=True):
             if isinstance(answer, BaseException):
                 fault = answer
                 REFUSED.labels(topic.name).inc()

@@ -26,6 +26,7 @@ from libs.common.events import (
     Trade,
     Verdict,
 )
+from libs.common.events.catalogue import MARKET_WIDE
 
 MARKET_PARTITIONS: Final = 12
 """One number for all `market.*`: the range assignor then gives one symbol's whole market to one process."""
@@ -173,6 +174,16 @@ def key_of(event: Event) -> bytes:
         case _:
             key = str(getattr(event, "symbol", ""))
     return key.encode()
+
+
+def partitions_of(topic: Topic, key: bytes) -> tuple[int | None, ...]:
+    """Return where a record goes: None leaves it to the key; what is about every market goes to every partition.
+
+    A reader owns some partitions only, and must know what is about all markets wherever its own stand.
+    """
+    if partition_key(key) == MARKET_WIDE.encode():
+        return tuple(range(topic.partitions))
+    return (None,)
 
 
 def partition_key(key: bytes) -> bytes:
