@@ -138,6 +138,10 @@ def _of(kind: str, *states: str) -> Callable[[Structure, Found], bool]:
     return wanted
 
 
+def _equal(one: Structure, found: Found) -> bool:
+    return one.kind == "equal_highs" and found.closed(one.known_ns) - found.number(one.formed_ns) <= 60
+
+
 def _standing(one: Structure, found: Found) -> bool:
     return one.kind == "internal_high" and one.state == "HH" and found.number(one.formed_ns) > 2 * _BEFORE
 
@@ -159,7 +163,7 @@ SUBJECTS: Final = (
         _of("fair_value_gap", "touched", "half_filled", "filled", "inverted"),
         _life,
     ),
-    Subject("equal_highs", "Equal highs: two swings within a tenth of the ATR", _of("equal_highs"), _level),
+    Subject("equal_highs", "Equal highs: two swings within a tenth of the ATR", _equal, _level),
     Subject(
         "sweep",
         "Sweep: beyond a swing, and closed back inside",
@@ -185,7 +189,8 @@ def charts(found: Found) -> Iterator[tuple[str, str]]:
 
 
 def _drawn(subject: Subject, one: Structure, found: Found) -> str:
-    last = min(found.closed(one.history[-1].at_ns) + _AFTER, len(found.bars) - 1)
+    ended_ns = one.known_ns if subject.drawn is _level else one.history[-1].at_ns
+    last = min(found.closed(ended_ns) + _AFTER, len(found.bars) - 1)
     first = max(0, found.number(one.formed_ns) - _BEFORE, last - 2 * _MOST)
     zones, notes = subject.drawn(one, found)
     return Chart(

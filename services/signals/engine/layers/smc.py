@@ -59,7 +59,7 @@ class Smc(BarLayer, tag="smc"):
         price = close.price
         support, resistance = self._nearest(1, price, atr), self._nearest(-1, price, atr)
         zones = (support.weight if support else 0.0) - (resistance.weight if resistance else 0.0)
-        position = found.position(price)
+        position, retracement = found.position(price), found.retracement(price)
         place = 0.0 if position is None else max(-1.0, min(1.0, 1.0 - 2.0 * position))
         age = found.recent.last - found.sweep_bar
         sweep = found.sweep_side * exp(-age / told.sweep_bars) if found.sweep_bar >= 0 else 0.0
@@ -82,6 +82,8 @@ class Smc(BarLayer, tag="smc"):
             "last_internal_break": found.inner.last or None,
             "range_position": position,
             "range_label": _place(position),
+            "range_retracement": retracement,
+            "in_ote": None if retracement is None else told.ote_low <= retracement <= told.ote_high,
             "nearest_support_atr": (price - support.zone.high) / atr if support else None,
             "nearest_resistance_atr": (resistance.zone.low - price) / atr if resistance else None,
             "last_sweep": found.sweep_kind or None,
@@ -89,6 +91,7 @@ class Smc(BarLayer, tag="smc"):
             "last_sweep_bars_ago": age if found.sweep_bar >= 0 else None,
             "live_order_blocks": len(found.blocks.supports) + len(found.blocks.resists),
             "live_fair_value_gaps": len(found.gaps.supports) + len(found.gaps.resists),
+            "forgotten_structures": found.forgotten,
             "bars": close.bars,
         }
         return Opinion(score, confidence, facts, self._marks(price, atr))
@@ -132,6 +135,7 @@ class Smc(BarLayer, tag="smc"):
                         formed_ns=level.formed_ns,
                         known_ns=level.known_ns,
                         state="untouched",
+                        mark_id=level.structure_id,
                     )
                 )
         return marks_near(marks, price, self.told.most_marks)

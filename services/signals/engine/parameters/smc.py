@@ -20,9 +20,14 @@ class SmcParameters(Struct, frozen=True, kw_only=True):
     break_margin_atr: float = 0.05
     displacement_atr: float = 1.5
     """Body of a bar that turns a change of character into a market structure shift."""
+    displacement_close: float = 0.25
+    """Part of its range, at its end, in which that bar must close."""
     min_gap_atr: float = 0.1
     equal_atr: float = 0.1
     reclaim_bars: int = 3
+    ote_low: float = 0.62
+    ote_high: float = 0.79
+    """Optimal trade entry: how much of the last leg was taken back."""
     most_zones: int = 20
     """Live zones of one kind and side."""
     most_levels: int = 24

@@ -7,7 +7,7 @@ when none of them does, it was a break.
 from msgspec import Struct, field
 
 from services.signals.engine.bars import Bar
-from services.signals.engine.structure.terms import Moment, Structure
+from services.signals.engine.structure.terms import Moment, Structure, structure_id
 
 
 class Level(Struct):
@@ -22,6 +22,18 @@ class Level(Struct):
     """Number of the bar that first went beyond it."""
     extreme: float = 0.0
     """How far beyond the market has been since."""
+    born: Structure | None = None
+    """The structure whose history ends with it: `swept`, `broken` or `superseded`; a pivot's own goes on elsewhere."""
+
+    @property
+    def structure_id(self) -> str:
+        """That of the structure that it is the level of."""
+        return structure_id(self.kind, self.side, self.formed_ns, self.known_ns)
+
+    def end(self, state: str, at_ns: int) -> None:
+        """Tell the structure what became of it."""
+        if self.born is not None:
+            self.born.become(state, at_ns)
 
 
 class Levels(Struct):
@@ -39,6 +51,7 @@ class Levels(Struct):
         side = self.above if level.side > 0 else self.below
         for at, one in enumerate(side):
             if one.formed_ns == level.formed_ns and one.kind == level.kind:
+                one.end("superseded", level.known_ns)
                 del side[at]
                 break
         side.append(level)
@@ -48,11 +61,12 @@ class Levels(Struct):
 
     def replace(self, level: Level) -> None:
         """Watch a level in place of the one of its kind."""
-        if level.side > 0:
-            self.above = [one for one in self.above if one.kind != level.kind]
-        else:
-            self.below = [one for one in self.below if one.kind != level.kind]
-        self.tried = [one for one in self.tried if one.kind != level.kind]
+        for side in (self.above, self.below, self.tried):
+            for at, one in enumerate(side):
+                if one.kind == level.kind:
+                    one.end("superseded", level.known_ns)
+                    del side[at]
+                    break
         self.open(level)
 
     def add(self, bar: Bar, number: int, close_ns: int) -> list[Structure]:
@@ -73,8 +87,11 @@ class Levels(Struct):
                 level.extreme = min(level.extreme, bar.low)
             if inside:
                 swept.append(_sweep(level, bar, number, close_ns))
+                level.end("swept", close_ns)
             elif number - level.pierced + 1 < self.reclaim_bars:
                 kept.append(level)
+            else:
+                level.end("broken", close_ns)
         self.tried = kept
         return swept
 

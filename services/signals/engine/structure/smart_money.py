@@ -45,8 +45,8 @@ class SmartMoney(Struct):
             recent=Recent(max(told.lookback, swing.left + swing.right + 1)),
             swing=swing,
             internal=Swings("internal", told.internal_left, told.internal_right, told.most_pivots),
-            trend=Breaks("swing", told.break_margin_atr, told.displacement_atr),
-            inner=Breaks("internal", told.break_margin_atr, told.displacement_atr),
+            trend=Breaks("swing", told.break_margin_atr, told.displacement_atr, told.displacement_close),
+            inner=Breaks("internal", told.break_margin_atr, told.displacement_atr, told.displacement_close),
             blocks=Zones(BLOCK, told.most_zones, told.watch_bars),
             gaps=Zones(GAP, told.most_zones, told.watch_bars),
             levels=Levels(told.reclaim_bars, told.most_levels),
@@ -59,8 +59,6 @@ class SmartMoney(Struct):
         number = recent.last
         if self.periods is None:
             self.periods = Periods(close_ns - bar.open_ns)
-        for ended in self.periods.add(bar, close_ns):
-            self.levels.replace(ended)
         found: list[Structure] = []
         self.blocks.add(bar, number, close_ns)
         self.gaps.add(bar, number, close_ns)
@@ -69,9 +67,13 @@ class SmartMoney(Struct):
             found += swept
             newest = swept[-1]
             self.sweep_side, self.sweep_bar, self.sweep_kind = newest.side, number, newest.kind
-        self._scale(self.swing, self.trend, bar, close_ns, atr, found, with_levels=False)
-        self._scale(self.internal, self.inner, bar, close_ns, atr, found, with_levels=True)
+        for ended in self.periods.add(bar, number, close_ns):
+            self.levels.replace(_level(ended))
+            found.append(ended)
         gap = fair_value_gap(recent, close_ns, atr, self.told.min_gap_atr)
+        gap_side = 0 if gap is None else gap.side
+        self._scale(self.swing, self.trend, bar, close_ns, atr, found, gap_side, with_levels=False)
+        self._scale(self.internal, self.inner, bar, close_ns, atr, found, gap_side, with_levels=True)
         if gap is not None:
             self.gaps.open(gap)
             found.append(gap)
@@ -88,6 +90,18 @@ class SmartMoney(Struct):
             return None
         return (price - low.low) / (high.high - low.low)
 
+    def retracement(self, price: float) -> float | None:
+        """Return how much of the leg to the newest standing swing was taken back: 0 none, 1 all; None without a leg."""
+        position = self.position(price)
+        if position is None:
+            return None
+        return 1.0 - position if self.swing.standing[-1].side > 0 else position
+
+    @property
+    def forgotten(self) -> int:
+        """How many live structures fell out because there were too many."""
+        return self.blocks.forgotten + self.gaps.forgotten + self.levels.forgotten
+
     def _scale(
         self,
         swings: Swings,
@@ -96,6 +110,7 @@ class SmartMoney(Struct):
         close_ns: int,
         atr: float | None,
         found: list[Structure],
+        gap_side: int,
         *,
         with_levels: bool,
     ) -> None:
@@ -104,7 +119,8 @@ class SmartMoney(Struct):
             found.append(pivot)
             if with_levels and pivot.state != "superseded":
                 self._level(pivot, atr, found)
-        broken = breaks.add(swings, bar, self.recent.last, close_ns, atr)
+        found += breaks.wicks(swings, bar, close_ns, atr)
+        broken = breaks.add(swings, bar, self.recent.last, close_ns, atr, gap_side)
         if broken is None:
             return
         found.append(broken)
@@ -122,7 +138,12 @@ class SmartMoney(Struct):
         equal = equal_level(pivot, self.internal.standing, atr, self.told.equal_atr)
         if equal is not None:
             found.append(equal)
-            price = equal.high if equal.side > 0 else equal.low
-            self.levels.open(Level(equal.kind, equal.side, price, equal.formed_ns, equal.known_ns))
+            self.levels.open(_level(equal))
         else:
             self.levels.open(Level(pivot.kind, pivot.side, pivot.high, pivot.formed_ns, pivot.known_ns))
+
+
+def _level(born: Structure) -> Level:
+    """Return the outer edge of a structure, to be watched."""
+    price = born.high if born.side > 0 else born.low
+    return Level(born.kind, born.side, price, born.formed_ns, born.known_ns, born=born)

@@ -12,6 +12,11 @@ class Moment(Struct, array_like=True):
     at_ns: int
 
 
+def structure_id(kind: str, side: int, formed_ns: int, known_ns: int) -> str:
+    """Return the name of a structure, the same in every run over the same bars."""
+    return f"{kind}|{'up' if side > 0 else 'down'}|{formed_ns}|{known_ns}"
+
+
 class Structure(Struct):
     """One structure: what it is never changes, its state does, and each change is appended to its history."""
 
@@ -37,8 +42,7 @@ class Structure(Struct):
     @property
     def structure_id(self) -> str:
         """The same in every run over the same bars."""
-        side = "up" if self.side > 0 else "down"
-        return f"{self.kind}|{side}|{self.formed_ns}|{self.known_ns}"
+        return structure_id(self.kind, self.side, self.formed_ns, self.known_ns)
 
     @property
     def state(self) -> str:

@@ -94,4 +94,5 @@ class Zones(Struct):
                     continue
             if number - went < self.watch_bars:
                 kept.append((went, zone))
+        self.forgotten += max(0, len(kept) - self.most)
         self.gone = kept[-self.most :]

@@ -157,6 +157,43 @@ def test_a_break_against_the_bias_is_a_change_of_character_and_with_force_a_shif
         assert memory.trend.bias == -1
 
 
+def test_a_wick_beyond_a_pivot_is_told_once_and_sets_nothing():
+    wicks = [
+        bar(11, 14, 17, 15.5),
+        bar(12, 14, 16.5, 15),
+        bar(13, 14, 15.5, 15),
+        bar(14, 14, 18, 15),
+        bar(15, 14, 19, 15),
+    ]
+    memory, found = fed([*(bar(n, low, high) for n, (low, high) in enumerate(ZIGZAG)), *wicks])
+    told = [(one.side, one.high, one.known_ns // MINUTE_NS) for one in found if one.kind == "swing_wick_break"]
+    assert told == [(1, 17, 15)]
+    assert (memory.trend.bias, memory.trend.last) == (1, "bos")
+
+
+def test_how_much_of_the_last_leg_was_taken_back():
+    memory, _ = fed([bar(n, low, high) for n, (low, high) in enumerate(ZIGZAG)])
+    high, low = memory.swing.last(1), memory.swing.last(-1)
+    assert high
+    assert low
+    assert (high.high, low.low) == (13, 9)  # the newest leg fell from 13 to 9
+    assert memory.position(11) == 0.5
+    assert memory.retracement(11) == 0.5
+    assert memory.retracement(12) == 0.75
+    assert SmartMoney.new(SMALL).retracement(12) is None
+
+
+def test_a_cluster_of_equal_highs_says_what_became_of_it():
+    swept = [(10, 12), (10, 11), (9, 10), (10, 12.05), (10, 11), (9, 10), (10, 12.5, 11)]
+    broken = [*swept[:-1], (10, 12.5, 12.4), (12, 13, 12.6), (12, 13, 12.7)]
+    for rows, state in ((swept, "swept"), (broken, "broken")):
+        bars = [bar(n, row[0], row[1], row[2] if len(row) > 2 else None) for n, row in enumerate([(9, 10), *rows])]
+        _, found = fed(bars)
+        (cluster,) = [one for one in found if one.kind == "equal_highs"]
+        assert (cluster.low, cluster.high) == (12, 12.05)
+        assert [moment.state for moment in cluster.history] == ["fresh", state]
+
+
 def test_yesterday_is_known_only_when_it_is_over_and_only_if_it_was_whole():
     told = SmcParameters()
     hour = 60 * MINUTE_NS
