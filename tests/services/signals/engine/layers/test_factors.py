@@ -1,6 +1,8 @@
 """Eight factors: thresholds by hand, mirrored markets, units, freshness, coverage, bounds and causality."""
 
-from math import isclose
+from math from typing import Any
+
+import isclose
 
 import msgspec
 import pytest
@@ -29,7 +31,7 @@ HOUR = 3_600 * 10**9
 DAY = 24 * HOUR
 NOW = 20_000 * DAY
 TOLD = FactorsParameters()
-AT = {"venue": "okx", "symbol": "BTC-USDT-PERP"}
+AT: dict[str, Any] = {"venue": "okx", "symbol": "BTC-USDT-PERP"}
 
 
 def metric(name, value, at_ns=NOW, *, cause=None, interval_s=None, venue="coinglass"):
