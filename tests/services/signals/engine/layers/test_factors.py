@@ -1,8 +1,7 @@
 """Eight factors: thresholds by hand, mirrored markets, units, freshness, coverage, bounds and causality."""
 
-from math from typing import Any
-
-import isclose
+from math import isclose
+from typing import Any
 
 import msgspec
 import pytest
