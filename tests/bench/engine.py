@@ -18,7 +18,6 @@ from typing import Any, Final
 
 import polars as pl
 from msgspec import Struct
-from services.signals.engine.layers.smc import Smc
 
 from deploy.proving.report import Finding, machine, table, write
 from deploy.proving.warm import history
@@ -29,6 +28,7 @@ from services.signals.engine.bars import Bar
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.engine import Engine
 from services.signals.engine.indicators import Indicators, Values
+from services.signals.engine.layers.smc import Smc
 
 DATA: Final = Path(os.environ.get("CSX_TEST_DATA", "../shared/data"))
 REPORT: Final = Path("docs/reports/bench-engine.md")
