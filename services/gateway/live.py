@@ -204,6 +204,7 @@ def _read(views: Views, reading: LayerReading, seen_ns: int) -> None:
         score=reading.score,
         confidence=reading.confidence,
         facts=reading.facts,
+        marks=reading.marks,
         as_of_ns=reading.as_of_ns,
         as_of=rfc3339(reading.as_of_ns),
         seen_ns=seen_ns,

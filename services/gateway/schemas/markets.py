@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from libs.common.events import Candle, Fact, Origin, Side, Source, Timeframe
+from libs.common.events import Candle, Fact, Mark, Origin, Side, Source, Timeframe
 from services.gateway.schemas.times import rfc3339
 
 
@@ -65,6 +65,8 @@ class Reading(Struct, frozen=True, kw_only=True):
     score: float
     confidence: float
     facts: dict[str, Fact]
+    marks: tuple[Mark, ...] = ()
+    """The prices it speaks of, nearest first: all that the layer published."""
     as_of_ns: int
     as_of: str
     seen_ns: int

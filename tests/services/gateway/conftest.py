@@ -22,6 +22,7 @@ from libs.common.events import (
     Event,
     Label,
     LayerReading,
+    Mark,
     Origin,
     Plan,
     Side,
@@ -134,6 +135,7 @@ def make() -> SimpleNamespace:
         trade=trade,
         candle=candle,
         reading=reading,
+        mark=mark,
         signal=signal,
         verdict=verdict,
         delivery=delivery,
@@ -194,16 +196,39 @@ def candle(
     )
 
 
-def reading(layer: str = "cvd", score: float = 0.4, *, at: int = NOON) -> LayerReading:
+def mark(kind: str = "order_block", low: float = 59_800.0, high: float = 59_900.0, *, state: str = "fresh") -> Mark:
+    return Mark(
+        kind=kind,
+        low=low,
+        high=high,
+        side=1,
+        strength=0.5,
+        formed_ns=NOON - 600 * SECOND,
+        known_ns=NOON - 300 * SECOND,
+        state=state,
+        mark_id=f"{kind}-1",
+    )
+
+
+def reading(
+    layer: str = "cvd",
+    score: float = 0.4,
+    *,
+    at: int = NOON,
+    timeframe: Timeframe | None = None,
+    marks: tuple[Mark, ...] = (),
+) -> LayerReading:
     return LayerReading(
         venue="okx",
         symbol="BTC-USDT-PERP",
         origin=Origin.SIMULATED,
         layer=layer,
+        timeframe=timeframe,
         as_of_ns=at,
         score=score,
         confidence=0.8,
         facts={"delta_quote": 1234.5, "cause": None},
+        marks=marks,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from openapi_spec_validator import validate
 
-from libs.common.events import Decision, DeliveryState, Direction, Source
+from libs.common.events import Decision, DeliveryState, Direction, Source, Timeframe
 from services.gateway.auth import KeyRow, mint
 from services.gateway.cli import document
 from services.gateway.problems import CODES, Problem
@@ -247,6 +247,38 @@ async def test_readings_are_the_newest_of_each_layer(gateway, ask, make):
         ("technicals", -0.3, "simulated"),
     ]
     assert body["readings"][0]["facts"] == {"delta_quote": 1234.5, "cause": None}
+    assert body["readings"][0]["marks"] == []
+
+
+async def test_readings_carry_every_mark_of_their_layer_in_its_order(gateway, ask, make):
+    near, model = make.mark(), make.mark("liquidation_model_long", 59_000.0, 59_000.0, state="MODEL")
+    await gateway.fold(make.reading("smc", timeframe=Timeframe.M5, marks=(near, model)))
+    (found,) = (await ask("/v1/markets/BTC-USDT-PERP/readings")).json()["readings"]
+    assert found["marks"][0] == {
+        "kind": "order_block",
+        "low": 59_800.0,
+        "high": 59_900.0,
+        "side": 1,
+        "strength": 0.5,
+        "formed_ns": make.NOON - 600 * make.SECOND,
+        "known_ns": make.NOON - 300 * make.SECOND,
+        "state": "fresh",
+        "mark_id": "order_block-1",
+    }
+    assert [(mark["kind"], mark["state"]) for mark in found["marks"]] == [
+        ("order_block", "fresh"),
+        ("liquidation_model_long", "MODEL"),
+    ]
+    await gateway.fold(make.reading("smc", timeframe=Timeframe.M5))
+    (found,) = (await ask("/v1/markets/BTC-USDT-PERP/readings")).json()["readings"]
+    assert found["marks"] == []  # what the layer no longer says is not shown on
+
+
+async def test_what_a_layer_reads_from_ticks_and_from_each_timeframe_stands_side_by_side(gateway, ask, make):
+    for frame, score in ((None, 0.1), (Timeframe.M1, 0.2), (Timeframe.M5, -0.3)):
+        await gateway.fold(make.reading("cvd", score, timeframe=frame))
+    body = (await ask("/v1/markets/BTC-USDT-PERP/readings")).json()
+    assert [(one["timeframe"], one["score"]) for one in body["readings"]] == [(None, 0.1), ("1m", 0.2), ("5m", -0.3)]
 
 
 async def test_a_signal_comes_with_evidence_verdict_and_deliveries(gateway, ask, make):
