@@ -1,15 +1,16 @@
 // The page: what the gateway says, shown. It computes nothing but pixels; every text goes in as text.
 
 import { drawCandles } from "/chart.js";
+import { chosen, inWords, isModel, nameOf, nearestMarks, SILENT_NAMES, sideOf, slotOf, zoneOf } from "/layers.js";
 import { Link, Refused } from "/link.js";
-import { FRAMES, LAYER_NAMES, LENGTH_NS, ageOf, arrow, formatAge, formatClock, formatFact, formatPrice, formatScore, formatSize, formatStamp, formatTime, judged, otherDay, percent, tone, toneOf, words } from "/numbers.js";
+import { FRAMES, LENGTH_NS, ageOf, arrow, formatAge, formatClock, formatFact, formatPrice, formatScore, formatSize, formatStamp, formatTime, judged, otherDay, percent, tone, toneOf, words } from "/numbers.js";
 import { depthBar, facts, make, redraw, signedBar } from "/parts.js";
 
 const LINK_WORDS = { live: "connected" }; // a recording that plays is no live market
 const SIGNALS_KEPT = 60;
 
 const $ = (id) => document.getElementById(id);
-const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), signals: new Map(), health: null };
+const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), signals: new Map(), marks: [], health: null };
 
 // --- panels
 
@@ -63,7 +64,7 @@ function draw() {
   drawing = requestAnimationFrame(() => {
     drawing = 0;
     $("chart-empty").hidden = state.bars.length > 0;
-    drawCandles($("chart"), state.bars, formatPrice, formatTime(state.frame));
+    drawCandles($("chart"), state.bars, formatPrice, formatTime(state.frame), state.marks.map((mark) => ({ ...mark, text: isModel(mark) ? `MODEL ${words(mark.kind).replace(" model", "")}` : words(mark.kind), model: isModel(mark) })));
     const closed = state.bars.filter((bar) => bar.closed), partial = closed.filter((bar) => !bar.complete).length;
     $("chart-note").textContent = closed.length ? `${closed.length} closed candles of ${state.frame}, times in UTC; the last, dashed, still forms${partial ? `; ${partial} pale: not observed in whole` : ""}` : state.bars.length ? "the first candle still forms" : "";
     const last = state.bars[state.bars.length - 1];
@@ -97,24 +98,51 @@ function showBook(book) {
 }
 
 function showReadings() {
-  const box = $("readings");
-  const readings = [...state.readings.values()].sort((a, b) => a.layer.localeCompare(b.layer) || (LENGTH_NS[a.timeframe] ?? 0) - (LENGTH_NS[b.timeframe] ?? 0));
-  if (!readings.length) { box.replaceChildren(make("p", { class: "empty" }, "No reading yet.")); return; }
-  const known = new Map([...box.querySelectorAll("details")].map((node) => [node.dataset.slot, node]));
-  redraw(box, () => readings.map((reading) => {
-    const slot = `${reading.layer}|${reading.timeframe ?? ""}`, name = LAYER_NAMES[reading.layer] ?? words(reading.layer);
-    const first = readings.find((other) => other.layer === reading.layer) === reading;
-    const silent = reading.confidence === 0, node = known.get(slot) ?? make("details", { class: "reading", "data-slot": slot, "data-testid": first ? `reading-${reading.layer}` : `reading-${reading.layer}-${reading.timeframe}` });
-    node.replaceChildren(
-      make("summary", { "data-hold": slot, "aria-label": `${name} ${reading.timeframe ?? ""}: score ${formatScore(reading.score)}, confidence ${percent(reading.confidence)}` },
-        make("span", {}, `${name} `, make("span", { class: "muted small" }, reading.timeframe ?? "ticks")),
-        silent ? make("span", { class: "muted small cause" }, words(reading.facts.cause ?? "")) : signedBar(reading.score, `score ${formatScore(reading.score)}`),
-        make("span", { class: `score ${silent ? "muted" : tone(reading.score)}` }, silent ? "abstains" : formatScore(reading.score)),
-        make("span", { class: "muted small number" }, silent ? "" : `${percent(reading.confidence)}`)),
-      factTable(reading.facts),
-      make("p", { class: "muted small" }, `as of ${formatStamp(reading.as_of_ns)}`));
-    return node;
-  }));
+  const box = $("readings"), layers = chosen([...state.readings.values()], state.frame);
+  $("readings-note").textContent = layers.length ? `from ticks, and from closed bars of ${state.frame}` : "";
+  if (!layers.length) box.replaceChildren(make("p", { class: "empty" }, "No reading yet."));
+  else {
+    const known = new Map([...box.querySelectorAll("details")].map((node) => [node.dataset.slot, node]));
+    redraw(box, () => layers.flatMap(({ layer, shown, elsewhere }) => shown.length
+      ? shown.map((reading, index) => showReading(reading, index, known.get(slotOf(reading))))
+      : [make("p", { class: "reading muted small", "data-testid": `reading-${layer}` }, make("span", {}, nameOf(layer)), ` no bar of ${state.frame} read yet; it read ${elsewhere.join(", ")}`)]));
+  }
+  showMarks();
+}
+
+function showReading(reading, index, before) {
+  const slot = slotOf(reading), name = nameOf(reading.layer), silent = reading.confidence === 0, from = reading.timeframe ?? "ticks";
+  const node = before ?? make("details", { class: "reading", "data-slot": slot });
+  node.dataset.testid = index ? `reading-${reading.layer}-${from}` : `reading-${reading.layer}`;
+  const said = inWords(reading), cause = words(reading.facts.cause ?? "no cause given");
+  node.replaceChildren(...[
+    make("summary", { "data-hold": slot, "aria-label": `${name} from ${from}: ${silent ? `abstains, ${cause}` : `score ${formatScore(reading.score)}, confidence ${percent(reading.confidence)}`}${said ? `; ${said}` : ""}` },
+      make("span", { title: SILENT_NAMES[reading.layer] ?? null }, `${name} `, make("span", { class: "muted small" }, from)),
+      silent ? make("span", { class: "muted small cause" }, cause) : signedBar(reading.score, `score ${formatScore(reading.score)}`),
+      make("span", { class: `score ${silent ? "muted" : tone(reading.score)}` }, silent ? "abstains" : formatScore(reading.score)),
+      make("span", { class: "muted small number" }, silent ? "" : `${percent(reading.confidence)}`),
+      said ? make("span", { class: "muted small said" }, said) : null),
+    SILENT_NAMES[reading.layer] ? make("p", { class: "muted small" }, SILENT_NAMES[reading.layer]) : null,
+    factTable(reading.facts),
+    make("p", { class: "muted small" }, `as of ${formatStamp(reading.as_of_ns)}`)].filter((child) => child !== null));
+  return node;
+}
+
+let marksShown = "";
+function showMarks() {
+  const price = state.price?.price ?? state.bars[state.bars.length - 1]?.close;
+  state.marks = price === undefined ? [] : nearestMarks(chosen([...state.readings.values()], state.frame).flatMap((layer) => layer.shown), price);
+  $("marks-empty").hidden = state.marks.length > 0;
+  const rows = state.marks.map((mark) => [words(mark.kind), isModel(mark), sideOf(mark), `${sideOf(mark)}${isModel(mark) || !mark.state ? "" : ` · ${words(mark.state)}`} · ${nameOf(mark.layer)} ${mark.timeframe ?? "ticks"}`, zoneOf(mark), mark.away ? `${formatScore((mark.away / price) * 100)} %` : "here"]);
+  if (JSON.stringify(rows) === marksShown) return;
+  marksShown = JSON.stringify(rows);
+  $("marks").tBodies[0].replaceChildren(...rows.map(([kind, model, side, about, zone, away]) => make("tr", {},
+    make("td", {}, make("span", { class: { supports: "up", resists: "down" }[side] ?? "" }, kind),
+      model ? make("span", { class: "chip model", title: "Assumed from open interest and leverage: nothing of it was observed" }, "MODEL") : null,
+      make("span", { class: "muted small under" }, about)),
+    make("td", { class: "number" }, zone),
+    make("td", { class: "number" }, away))));
+  draw();
 }
 
 function factTable(found) {
@@ -173,12 +201,12 @@ async function showEvidence(id) {
       make("p", { class: "muted small" }, `as of ${formatStamp(signal.as_of_ns)} · ${signal.origin} · ${signal.venue} · ${signal.contributions.length ? `score ${formatScore(signal.score)} is the sum of:` : "no score"}`),
       make("h3", {}, "Contributions"),
       ...(signal.contributions.length ? signal.contributions.map((share) => make("div", { class: "share" },
-        make("span", {}, LAYER_NAMES[share.layer] ?? words(share.layer)),
+        make("span", {}, nameOf(share.layer)),
         signedBar(share.contribution / largest, `contribution ${formatScore(share.contribution)}`),
         make("span", { class: "small muted" }, make("b", { class: tone(share.contribution) }, formatScore(share.contribution, 3)), ` = ${percent(share.weight)} × ${formatScore(share.score)}`))) : [make("p", { class: "empty" }, signal.abstained ? `The engine abstained: ${words(signal.abstained)}` : "No layer spoke.")]),
       make("h3", {}, "Absent layers"),
-      signal.absent.length ? facts(signal.absent.map((absence) => [LAYER_NAMES[absence.layer] ?? words(absence.layer), words(absence.cause)])) : make("p", { class: "muted" }, "None: every layer spoke."),
-      ...signal.readings.flatMap((reading) => [make("h3", {}, `${LAYER_NAMES[reading.layer] ?? words(reading.layer)} ${reading.timeframe ?? ""}`), factTable(reading.facts)]),
+      signal.absent.length ? facts(signal.absent.map((absence) => [nameOf(absence.layer), words(absence.cause)])) : make("p", { class: "muted" }, "None: every layer spoke."),
+      ...signal.readings.flatMap((reading) => [make("h3", {}, `${nameOf(reading.layer)} ${reading.timeframe ?? ""}`), factTable(reading.facts)]),
       make("h3", {}, "Inputs that reproduce it"), factTable(signal.inputs),
       make("h3", {}, "Alerts"),
       signal.deliveries.length ? facts(signal.deliveries.map((delivery) => [`${delivery.channel} ${delivery.recipient}`, `${delivery.state}${delivery.reason ? `: ${delivery.reason}` : ""}`])) : make("p", { class: "muted" }, "None was sent."));
@@ -207,6 +235,7 @@ function tick() {
   const age = ageOf(state.price.seen_ns), stale = age > (state.health?.stale_after_s ?? 15);
   $("price-age").textContent = `${formatAge(age)}${stale ? " · stale" : ""}`;
   $("price-age").className = stale ? "down" : "";
+  showMarks();
   if (linkState === "live") showLink(stale ? "stale" : "live");
   const shown = document.querySelector("#signal-body .signal-age"), signal = newest().find((one) => !one.abstained && one.direction !== "neutral") ?? newest()[0];
   if (shown && signal) shown.textContent = formatAge(ageOf(signal.seen_ns));
@@ -239,7 +268,7 @@ function hear(message) {
   if (channel === "price") showPrice(data);
   else if (channel === "book") showBook(data);
   else if (channel === "candles") takeBar(data);
-  else if (channel === "readings") { state.readings.set(`${data.layer}|${data.timeframe ?? ""}`, data); later(showReadings); }
+  else if (channel === "readings") { state.readings.set(slotOf(data), data); later(showReadings); }
   else if (channel === "signals" && data.origin === (state.price?.origin ?? state.market.origin)) {
     const known = state.signals.get(data.signal_id);
     if (!known?.decision || data.decision) state.signals.set(data.signal_id, { ...data, seen_ns: known?.seen_ns ?? data.seen_ns });
@@ -307,6 +336,7 @@ for (const frame of FRAMES) {
   $("timeframes").append(make("button", { type: "button", "aria-pressed": String(frame === state.frame), onclick: (event) => {
     state.frame = frame;
     state.bars = [];
+    showReadings();
     for (const other of $("timeframes").children) other.setAttribute("aria-pressed", String(other === event.currentTarget));
     loadCandles().catch(complain);
   } }, frame));

@@ -1,8 +1,8 @@
-// Candles on a canvas: bars in, pixels out.
+// Candles on a canvas, and the prices that layers speak of: bars and marks in, pixels out.
 
 const RIGHT = 70, BOTTOM = 22, GAP = 0.28;
 
-export function drawCandles(canvas, bars, format, formatTime) {
+export function drawCandles(canvas, bars, format, formatTime, marks) {
   const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
   if (!width || !height) return;
   canvas.width = width * ratio;
@@ -28,6 +28,7 @@ export function drawCandles(canvas, bars, format, formatTime) {
     pen.textAlign = "left";
     if (Math.abs(at - y(shown[shown.length - 1].close)) > 16) pen.fillText(format(price), width - RIGHT + 8, at);
   }
+  drawMarks(pen, marks.filter((mark) => mark.low <= top && mark.high >= floor), { y, colour, tall, wide: width - RIGHT });
   const every = Math.ceil(86 / step);
   shown.forEach((bar, index) => {
     const middle = start + index * step + step / 2, rises = bar.close >= bar.open, ink = colour(rises ? "--up" : "--down");
@@ -58,4 +59,28 @@ export function drawCandles(canvas, bars, format, formatTime) {
   pen.fillStyle = colour("--panel");
   pen.textAlign = "left";
   pen.fillText(format(last.close), width - RIGHT + 8, at);
+}
+
+// Lines and zones behind the candles, named where a name has room, the nearest first; what a MODEL assumes is dotted.
+function drawMarks(pen, marks, { y, colour, tall, wide }) {
+  const named = [];
+  pen.textAlign = "left";
+  for (const mark of marks) {
+    const upper = Math.max(0, y(mark.high)), lower = Math.min(tall, y(mark.low)), tone = { "1": "--up", "-1": "--down" }[String(mark.side)];
+    if (lower - upper > 1.5) {
+      pen.fillStyle = tone ? colour(`${tone}-soft`) : colour("--line");
+      pen.globalAlpha = 0.4;
+      pen.fillRect(0, upper, wide, lower - upper);
+    }
+    pen.strokeStyle = pen.fillStyle = colour(tone ?? "--muted");
+    pen.globalAlpha = 0.55;
+    pen.setLineDash(mark.model ? [1, 4] : [6, 4]);
+    const at = Math.round((upper + lower) / 2) + 0.5;
+    pen.beginPath(); pen.moveTo(0, at); pen.lineTo(wide, at); pen.stroke();
+    pen.globalAlpha = 1;
+    if (named.some((other) => Math.abs(other - at) < 13)) continue;
+    named.push(at);
+    pen.fillText(mark.text, 4, Math.max(7, at - 7));
+  }
+  pen.setLineDash([]);
 }

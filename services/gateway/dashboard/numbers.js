@@ -2,7 +2,6 @@
 
 export const FRAMES = ["1m", "5m", "15m", "1h", "4h", "1d", "1w"];
 export const LENGTH_NS = { "1m": 60e9, "5m": 300e9, "15m": 900e9, "1h": 3600e9, "4h": 14400e9, "1d": 86400e9, "1w": 604800e9 };
-export const LAYER_NAMES = { cvd: "CVD", order_flow: "Order flow", technicals: "Technicals", smc: "Smart money", fibonacci: "Fibonacci", liquidity: "Liquidity", timeframes: "Timeframes", ai: "AI confluence" };
 
 function decimals(price) { return price >= 10000 ? 1 : price >= 100 ? 2 : price >= 1 ? 4 : 6; }
 export const formatPrice = (value) => value === null || value === undefined ? "–" : value.toLocaleString("en-US", { minimumFractionDigits: decimals(Math.abs(value)), maximumFractionDigits: decimals(Math.abs(value)) });

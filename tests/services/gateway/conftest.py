@@ -1,5 +1,6 @@
 """A gateway on real stores: its views filled through the projections, its API asked over ASGI or a real socket."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
+from deploy.local.children import free_port
 from libs.common.bus.consuming import Record
 from libs.common.bus.topics import topic_of
 from libs.common.events import (
@@ -20,6 +22,7 @@ from libs.common.events import (
     DeliveryState,
     Direction,
     Event,
+    Fact,
     Label,
     LayerReading,
     Mark,
@@ -34,7 +37,8 @@ from libs.common.events import (
     Verdict,
 )
 from libs.common.runtime.migrations import migrate
-from services.gateway.app import build
+from libs.common.runtime.process import Process
+from services.gateway.app import announce_health, build
 from services.gateway.auth import Keyring, mint
 from services.gateway.board import Board
 from services.gateway.history import HISTORY_TOPICS, History
@@ -42,9 +46,11 @@ from services.gateway.hub import Hub
 from services.gateway.latest import Latest
 from services.gateway.live import Live
 from services.gateway.perimeter import Perimeter
+from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store import Store
 from services.gateway.stream import Sessions
+from tests.integration.conftest import chromium  # noqa: F401 - a fixture
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -128,6 +134,24 @@ async def ask(gateway: Gateway) -> AsyncIterator[Ask]:
         yield client.get
 
 
+@pytest.fixture
+async def address(gateway: Gateway) -> AsyncIterator[str]:
+    """The gateway on a real port, with the relay of announcements beside it."""
+    process = Process("gateway", Settings())
+    port = free_port()
+    relay = asyncio.create_task(gateway.hub.relay(gateway.latest.redis))
+    health = asyncio.create_task(announce_health(gateway.hub, gateway.board, 0.05))
+    stop = await serve(gateway.app, "127.0.0.1", port, process)
+    while not (await gateway.latest.redis.pubsub_numsub("csx:gateway:live"))[0][1]:  # noqa: ASYNC110 - Redis has no event
+        await asyncio.sleep(0.005)
+    yield f"127.0.0.1:{port}"
+    await gateway.hub.drain()
+    await stop()
+    for task in (relay, health):
+        task.cancel()
+    await asyncio.gather(relay, health, return_exceptions=True)
+
+
 @pytest.fixture(scope="session")
 def make() -> SimpleNamespace:
     """Events to feed, and the words of their times."""
@@ -196,12 +220,14 @@ def candle(
     )
 
 
-def mark(kind: str = "order_block", low: float = 59_800.0, high: float = 59_900.0, *, state: str = "fresh") -> Mark:
+def mark(
+    kind: str = "order_block", low: float = 59_800.0, high: float = 59_900.0, *, state: str = "fresh", side: int = 1
+) -> Mark:
     return Mark(
         kind=kind,
         low=low,
         high=high,
-        side=1,
+        side=side,
         strength=0.5,
         formed_ns=NOON - 600 * SECOND,
         known_ns=NOON - 300 * SECOND,
@@ -217,6 +243,8 @@ def reading(
     at: int = NOON,
     timeframe: Timeframe | None = None,
     marks: tuple[Mark, ...] = (),
+    facts: dict[str, Fact] | None = None,
+    confidence: float = 0.8,
 ) -> LayerReading:
     return LayerReading(
         venue="okx",
@@ -226,8 +254,8 @@ def reading(
         timeframe=timeframe,
         as_of_ns=at,
         score=score,
-        confidence=0.8,
-        facts={"delta_quote": 1234.5, "cause": None},
+        confidence=confidence,
+        facts={"delta_quote": 1234.5, "cause": None} if facts is None else facts,
         marks=marks,
     )
 

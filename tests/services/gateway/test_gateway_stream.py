@@ -10,12 +10,10 @@ import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from deploy.local.children import free_port
 from libs.common.events import Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway import metrics
-from services.gateway.app import announce_health
 from services.gateway.auth import Keyring, mint
 from services.gateway.hub import Client, Close, Message, Topic
 from services.gateway.server import serve
@@ -23,24 +21,6 @@ from services.gateway.settings import Settings
 from services.gateway.stream import Sessions
 
 WITHIN_S = 10
-
-
-@pytest.fixture
-async def address(gateway):
-    """The gateway on a real port, with the relay of announcements beside it."""
-    process = Process("gateway", Settings())
-    port = free_port()
-    relay = asyncio.create_task(gateway.hub.relay(gateway.latest.redis))
-    health = asyncio.create_task(announce_health(gateway.hub, gateway.board, 0.05))
-    stop = await serve(gateway.app, "127.0.0.1", port, process)
-    while not (await gateway.latest.redis.pubsub_numsub("csx:gateway:live"))[0][1]:  # noqa: ASYNC110 - Redis has no event
-        await asyncio.sleep(0.005)
-    yield f"127.0.0.1:{port}"
-    await gateway.hub.drain()
-    await stop()
-    for task in (relay, health):
-        task.cancel()
-    await asyncio.gather(relay, health, return_exceptions=True)
 
 
 class Desk:
