@@ -31,7 +31,7 @@ const say = (value, sentence) => (known(value) ? sentence(value) : null);
 const SAYS = {
   smc: (f) => list(
     say(f.trend_bias, (bias) => `trend ${side(bias)}`),
-    say(f.last_break, (kind) => `last ${words(kind)}${ago(f.last_break_bars_ago)}`),
+    say(f.last_break, (kind) => `last ${words(kind).toUpperCase()}${ago(f.last_break_bars_ago)}`),
     say(f.range_label, (label) => `price in ${words(label)}`),
     say(f.nearest_support_atr, (away) => `support ${away.toFixed(1)} ATR below`),
     say(f.nearest_resistance_atr, (away) => `resistance ${away.toFixed(1)} ATR above`)),
