@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.browser import chromium  # noqa: F401  # a fixture for every test
 from tests.containers import engine_answers, kafka, postgres_container, valkey_container
 
 settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])

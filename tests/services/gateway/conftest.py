@@ -50,7 +50,6 @@ from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store import Store
 from services.gateway.stream import Sessions
-from tests.integration.conftest import chromium  # noqa: F401 - a fixture
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

@@ -1,4 +1,4 @@
-"""A browser for the tests of the page: the system's Chromium, driven by Playwright."""
+"""A browser for tests of the page: the system's Chromium, driven by Playwright; `tests/conftest.py` gives it to all."""
 
 import os
 import shutil
