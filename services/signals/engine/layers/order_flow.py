@@ -1,4 +1,4 @@
-"""Layer `order_flow`: what arrives at and leaves the best levels of the book, and which side is heavier now?
+"""Layer `order_flow`: what arrives at and leaves the best levels of the book, which side is heavier, what happened?
 
 Order flow imbalance after Cont, Kukanov, Stoikov (2014), per level after Xu, Gould, Howison (2019).
 """
@@ -7,11 +7,13 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from libs.common.events import SECOND_NS, BookDelta, BookSnapshot, Fact, Gap
+from libs.common.events import SECOND_NS, BookDelta, BookSnapshot, Fact, Gap, Liquidation, Trade
 from services.signals.engine.book import Book, Levels, mid, queue_share, weighted_mid
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.decay import Decay
-from services.signals.engine.layers.layer import Opinion, TickLayer, abstain
+from services.signals.engine.flow.happenings import Happenings
+from services.signals.engine.layers.layer import Context, Opinion, TickLayer, abstain
+from services.signals.engine.marks import marks_near
 
 _BASIS_POINT = 1e-4
 
@@ -41,16 +43,20 @@ class OrderFlow(TickLayer, tag="order_flow"):
 
     score = 0.5 flow + 0.3 queues + 0.2 touch, each in [-1, 1]: flow = sum e / sum |e| over levels, where e of a level
     is divided by its average depth; queues = (qb - qa) / (qb + qa) of all levels looked at; touch = the same of the
-    best level, which is the distance of the weighted mid from the mid in half spreads.
+    best level, which is the distance of the weighted mid from the mid in half spreads. What happened on the tape and at
+    the touch is told, and not scored.
     """
 
     name: ClassVar[str] = "order_flow"
-    hears: ClassVar[frozenset[type[Struct]]] = frozenset({BookDelta, BookSnapshot})
+    hears: ClassVar[frozenset[type[Struct]]] = frozenset({BookDelta, BookSnapshot, Trade, Liquidation})
 
     levels: int
     horizon_ns: int
     stale_ns: int
     decay: Decay
+    sampled: tuple[str, ...]
+    most_marks: int
+    happened: Happenings
     bids: Levels = field(default_factory=list)
     asks: Levels = field(default_factory=list)
     flow: list[float] = field(default_factory=list)
@@ -73,11 +79,23 @@ class OrderFlow(TickLayer, tag="order_flow"):
             horizon_ns=told.horizon_ns,
             stale_ns=told.stale_ns,
             decay=Decay(told.horizon_ns),
+            sampled=told.sampled_venues,
+            most_marks=told.most_marks,
+            happened=Happenings.new(told),
             flow=[*zeros],
             gross=[*zeros],
             depth=[*zeros],
             seen=[*zeros],
         )
+
+    def on_trade(self, trade: Trade) -> None:
+        """Take one trade, once."""
+        self.happened.on_trade(trade)
+
+    def on_context(self, event: Context) -> None:
+        """Take a liquidation."""
+        if isinstance(event, Liquidation):
+            self.happened.on_liquidation(event, "sampled" if event.venue in self.sampled else "complete")
 
     def on_book(self, book: Book, event: BookSnapshot | BookDelta) -> None:
         """Take the book after `event`; only a delta that fits tells of flow, a snapshot only of the state after it."""
@@ -94,9 +112,12 @@ class OrderFlow(TickLayer, tag="order_flow"):
         elif isinstance(event, BookDelta) and (bids != self.bids or asks != self.asks):
             self._flow(bids, asks, event.event_ns)
         self.bids, self.asks = bids, asks
+        self.happened.on_levels(event.event_ns, bids, asks)
 
     def on_gap(self, gap: Gap) -> None:
-        """Distrust the book until it is whole again."""
+        """Distrust the book until it is whole again; forget what the tape was doing where trades are missing."""
+        if gap.stream == "trades" and not gap.recovered:
+            self.happened.lose_trades()
         if gap.stream == "books" and not gap.recovered and self.valid:
             self._lose("gap")
 
@@ -112,7 +133,9 @@ class OrderFlow(TickLayer, tag="order_flow"):
         touch = 2 * queue_share(self.bids[:1], self.asks[:1]) - 1
         score = max(-1.0, min(1.0, 0.5 * flow + 0.3 * queues + 0.2 * touch))
         confidence = min(1.0, max(0, as_of_ns - self.since_ns) / self.horizon_ns)
-        return Opinion(score, confidence, self._facts(net, flow, queues, touch))
+        facts = {**self._facts(net, flow, queues, touch), **self.happened.facts(as_of_ns)}
+        middle = mid(self.bids, self.asks)
+        return Opinion(score, confidence, facts, marks_near(self.happened.marks(as_of_ns), middle, self.most_marks))
 
     def _facts(self, net: float, flow: float, queues: float, touch: float) -> dict[str, Fact]:
         middle, spread = mid(self.bids, self.asks), self.asks[0][0] - self.bids[0][0]
@@ -154,4 +177,5 @@ class OrderFlow(TickLayer, tag="order_flow"):
             zeros = [0.0] * self.levels
             self.flow, self.gross, self.depth, self.seen = [*zeros], [*zeros], [*zeros], [*zeros]
             self.bids, self.asks = [], []
+            self.happened.lose_book()
         self.valid, self.cause = False, cause
