@@ -56,6 +56,8 @@ class Happenings(Struct):
         self._pass(at_ns)
         self.bids, self.asks = bids, asks
         self.middle = (bids[0][0] + asks[0][0]) / 2
+        if self.tape.tick is not None:
+            self.tape.step(asks[0][0] - bids[0][0])
         self.resting = (sum([size for _, size in bids]), sum([size for _, size in asks]))
         self.touch.show(at_ns, bids[0], asks[0])
         self.tape.replenish(at_ns, *self.resting)
@@ -120,6 +122,7 @@ class Happenings(Struct):
             "kyle_lambda": slope.slope if slope else None,
             "kyle_t": slope.t if slope else None,
             "kyle_r2": slope.r2 if slope else None,
+            "kyle_drift": costs.drift,
             "amihud_per_million_quote": costs.amihud,
             "roll_spread_bp": costs.roll_bp,
             "effective_spread_bp": sum([row[1] for row in self.tape.paid]) / size * 1e4 if size > 0 else None,

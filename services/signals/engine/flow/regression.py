@@ -34,3 +34,16 @@ def through_origin(xs: Sequence[float], ys: Sequence[float]) -> Slope | None:
     rest = fsum((y - slope * x) ** 2 for x, y in zip(xs, ys, strict=True))
     error = sqrt(rest / (len(xs) - 1) / xx)
     return Slope(slope, slope / error if error > 0 else None, max(0.0, 1 - rest / yy) if yy > 0 else None)
+
+
+def with_intercept(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float] | None:
+    """Return (slope, intercept); None for fewer than three pairs or where x does not vary."""
+    n = len(xs)
+    if n < _FEWEST:
+        return None
+    x0, y0 = fsum(xs) / n, fsum(ys) / n
+    xx = fsum((x - x0) ** 2 for x in xs)
+    if xx <= 0:
+        return None
+    slope = fsum((x - x0) * (y - y0) for x, y in zip(xs, ys, strict=True)) / xx
+    return slope, y0 - slope * x0

@@ -91,12 +91,12 @@ class Tape(Struct):
 
     def step(self, tick: float) -> None:
         """Learn of a price step; a smaller one than all before makes new rows, and a new footprint."""
-        tick = float(f"{tick:.6g}")
-        if self.tick is None or tick < self.tick * 0.999:
-            if self.tick is not None:
-                self.ticks_changed += 1
-            self.tick = tick
-            self.footprint = Footprint(self.told.footprint_rows)
+        if self.tick is not None:
+            if tick >= self.tick * 0.999:
+                return
+            self.ticks_changed += 1
+        self.tick = float(f"{tick:.6g}")
+        self.footprint = Footprint(self.told.footprint_rows)
 
     def replenish(self, at_ns: int, bids: float, asks: float) -> None:
         """Take what rests at the first levels now; the newest sweep's levels are judged once, a second after it."""

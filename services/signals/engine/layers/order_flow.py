@@ -12,6 +12,8 @@ from services.signals.engine.book import Book, Levels, mid, queue_share, weighte
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.decay import Decay
 from services.signals.engine.flow.happenings import Happenings
+from services.signals.engine.flow.integrated import Integrated
+from services.signals.engine.flow.microprice import MicroPrice
 from services.signals.engine.layers.layer import Context, Opinion, TickLayer, abstain
 from services.signals.engine.marks import marks_near
 
@@ -57,6 +59,8 @@ class OrderFlow(TickLayer, tag="order_flow"):
     sampled: tuple[str, ...]
     most_marks: int
     happened: Happenings
+    micro: MicroPrice
+    joint: Integrated
     bids: Levels = field(default_factory=list)
     asks: Levels = field(default_factory=list)
     flow: list[float] = field(default_factory=list)
@@ -82,6 +86,8 @@ class OrderFlow(TickLayer, tag="order_flow"):
             sampled=told.sampled_venues,
             most_marks=told.most_marks,
             happened=Happenings.new(told),
+            micro=MicroPrice.new(told),
+            joint=Integrated.new(told.levels, (told.components_ns, told.components_every_ns), told.least_components),
             flow=[*zeros],
             gross=[*zeros],
             depth=[*zeros],
@@ -110,9 +116,14 @@ class OrderFlow(TickLayer, tag="order_flow"):
         if not self.valid:
             self.valid, self.since_ns = True, event.event_ns
         elif isinstance(event, BookDelta) and (bids != self.bids or asks != self.asks):
+            if self.joint.due(event.event_ns):
+                self.joint.take(event.event_ns, self._flows())
             self._flow(bids, asks, event.event_ns)
-        self.bids, self.asks = bids, asks
         self.happened.on_levels(event.event_ns, bids, asks)
+        tick = self.happened.tape.tick
+        if tick is not None and (not self.bids or bids[0] != self.bids[0] or asks[0] != self.asks[0]):
+            self.micro.take(event.event_ns, bids[0], asks[0], tick)
+        self.bids, self.asks = bids, asks
 
     def on_gap(self, gap: Gap) -> None:
         """Distrust the book until it is whole again; forget what the tape was doing where trades are missing."""
@@ -140,27 +151,33 @@ class OrderFlow(TickLayer, tag="order_flow"):
     def _facts(self, net: float, flow: float, queues: float, touch: float) -> dict[str, Fact]:
         middle, spread = mid(self.bids, self.asks), self.asks[0][0] - self.bids[0][0]
         weighted = weighted_mid(self.bids, self.asks)
+        offset = self.micro.offset(self.bids[0], self.asks[0])
         return {
             "ofi_depths": net / self.levels,
+            "ofi_integrated_depths": self.joint.value(self._flows()),
+            "ofi_integrated_share": self.joint.explained if self.joint.weights else None,
             "flow_balance": flow,
             "queue_imbalance": queues,
             "touch_imbalance": touch,
             "mid": middle,
             "weighted_mid": weighted,
             "weighted_mid_bp": (weighted - middle) / middle / _BASIS_POINT,
+            "microprice": None if offset is None else middle + offset,
+            "microprice_bp": None if offset is None else offset / middle / _BASIS_POINT,
             "spread_bp": spread / middle / _BASIS_POINT,
             "levels": min(len(self.bids), len(self.asks)),
             "book_sequence": self.sequence,
         }
 
     def _pressure(self) -> tuple[float, float]:
-        net = gross = 0.0
-        for level in range(self.levels):
-            if self.depth[level] > 0:
-                depth = self.depth[level] / self.seen[level]
-                net += self.flow[level] / depth
-                gross += self.gross[level] / depth
-        return net, gross
+        return sum(self._flows()), sum(self._in_depths(self.gross))
+
+    def _flows(self) -> list[float]:
+        return self._in_depths(self.flow)
+
+    def _in_depths(self, amounts: list[float]) -> list[float]:
+        rows = zip(amounts, self.depth, self.seen, strict=True)
+        return [amount * seen / depth if depth > 0 else 0.0 for amount, depth, seen in rows]
 
     def _flow(self, bids: Levels, asks: Levels, event_ns: int) -> None:
         keep, weight = self.decay.step(event_ns)
@@ -178,4 +195,5 @@ class OrderFlow(TickLayer, tag="order_flow"):
             self.flow, self.gross, self.depth, self.seen = [*zeros], [*zeros], [*zeros], [*zeros]
             self.bids, self.asks = [], []
             self.happened.lose_book()
+            self.micro.lose()
         self.valid, self.cause = False, cause

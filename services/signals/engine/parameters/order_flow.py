@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS
+from libs.common.events import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 
 class OrderFlowParameters(Struct, frozen=True, kw_only=True):
@@ -20,6 +20,24 @@ class OrderFlowParameters(Struct, frozen=True, kw_only=True):
     """Seconds of the tape for Kyle, Amihud and Roll."""
     least_buckets: int = 30
     costs_every_ns: int = 5 * SECOND_NS
+
+    balance_halves: int = 5
+    """Buckets of the queue imbalance on either side of balance, for the micro-price."""
+    spread_ticks: int = 3
+    """Spreads told apart, in ticks; the last one is `or wider`."""
+    micro_every_ns: int = MINUTE_NS
+    """How often its table is made anew; counts are kept as long as sizes."""
+    least_moves: int = 200
+    """Changes of the mid."""
+    least_visits: int = 30
+    """Visits to a state."""
+
+    components_ns: int = HOUR_NS
+    """Memory of how flows of the levels move together."""
+    components_every_ns: int = MINUTE_NS
+    least_components: int = 120
+    """Seconds."""
+
     vpin_buckets: int = 50
     vpin_learn_ns: int = MINUTE_NS
     vpin_learn_buckets: int = 10
