@@ -30,7 +30,8 @@ class Quantile(Struct):
         if at_ns - self.open_ns >= self.span_ns:
             fresh = at_ns - self.open_ns < 2 * self.span_ns
             self.old, self.young = (self.young if fresh else {}), {}
-            self.open_ns, self.count = at_ns, sum(self.old.values())
+            self.open_ns = self.open_ns + self.span_ns if fresh else at_ns
+            self.count = sum(self.old.values())
         row = round(log(size) / _WIDTH)
         young = self.young
         if row not in young and len(young) >= _MOST:

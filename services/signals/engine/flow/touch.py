@@ -1,6 +1,7 @@
 """The best levels and what takers take there in, absorption and hints of icebergs out."""
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from services.signals.engine.book import Levels
 from services.signals.engine.flow.quantile import Quantile
@@ -49,6 +50,7 @@ class Touch(Struct):
     window: Window | None = None
     absorbed: Absorbed | None = None
     iceberg: Queue | None = None
+    """As it was when it was told."""
     iceberg_side: int = 0
 
     @classmethod
@@ -74,7 +76,7 @@ class Touch(Struct):
             queue.take(size)
             if not queue.told and queue.hides(self.told.iceberg_factor, self.told.iceberg_refills):
                 queue.told = True
-                self.iceberg, self.iceberg_side = queue, -side
+                self.iceberg, self.iceberg_side = replace(queue), -side
                 self.icebergs.add(at_ns)
                 strength = 1 - queue.most / queue.taken
                 self.zones.add("iceberg_hint", (price, price), -side, strength, (queue.since_ns, at_ns))
@@ -92,6 +94,8 @@ class Touch(Struct):
         window, told = self.window, self.told
         if window is None or at_ns < window.open_ns + told.absorb_ns:
             return
+        if bids and asks:
+            self.zones.cross((bids[0][0] + asks[0][0]) / 2)
         if tick is not None and bids and asks and at_ns < window.open_ns + 2 * told.absorb_ns:
             self._judge(window, bids[0], asks[0], tick)
         self.window = None
