@@ -43,7 +43,10 @@ const SAYS = {
   order_flow: (f) => list(
     say(f.flow_balance, (flow) => `flow ${formatScore(flow)}`),
     say(f.queue_imbalance, (queues) => `queues ${formatScore(queues)} to the ${queues >= 0 ? "bids" : "asks"}`),
-    say(f.spread_bp, (spread) => `spread ${spread.toFixed(2)} bp`)),
+    say(f.spread_bp, (spread) => `spread ${spread.toFixed(2)} bp`),
+    say(f.microprice_bp, (away) => `micro-price ${signed(away)} bp from the mid`),
+    f.sweeps ? `${f.sweeps} sweeps in 10 min, the last ${side(f.last_sweep_side)} through ${f.last_sweep_levels} prices` : null,
+    f.absorptions ? `${f.absorptions} absorptions in 10 min` : null),
   technicals: (f) => list(
     say(f.regime, (regime) => `regime ${words(regime)}`),
     say(f.trend, (score) => `trend ${formatScore(score)}`),
