@@ -149,12 +149,12 @@ class Tape(Struct):
         rows = self.buckets.rows
         if len(rows) > 1 and price != rows[-2].close:
             self.step(abs(price - rows[-2].close))
-        self.zones.cross(price)
         if at_ns >= self.print_ns:
             if self.print_ns >= 0:
                 self._print(self.print_ns)
             self.print_ns = at_ns - at_ns % self.told.footprint_ns + self.told.footprint_ns
             self.footprint = Footprint(self.told.footprint_rows)
+        self.zones.cross(price)
 
     def _print(self, end_ns: int) -> None:
         told, done = self.told, self.footprint
