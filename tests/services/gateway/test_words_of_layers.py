@@ -21,7 +21,7 @@ PAGE = Path("services/gateway/dashboard/layers.js")
 def spoken():
     """Return the facts that the page names, by layer."""
     rows = PAGE.read_text().split("const SAYS = {", 1)[1].split("\n};", 1)[0]
-    found = defaultdict(set)
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for name, body in re.findall(r"^  (\w+): \(f\) => (.*?)(?=^  \w+: \(f\)|\Z)", rows, re.DOTALL | re.MULTILINE):
         found[name] |= set(re.findall(r"\bf\.(\w+)", body))
     return found
@@ -32,7 +32,8 @@ def published(recordings):
     names = SESSIONS["binance-usdm"]
     events = list(Normalizer("binance-usdm", [recordings / "raw" / name for name in names]).run())
     first = next(event for event in events if isinstance(event, Trade))
-    engine, found = Engine(EngineConfig()), defaultdict(set)
+    engine = Engine(EngineConfig())
+    found: defaultdict[str, set[str]] = defaultdict(set)
     for event in [*history(recordings, events[0], first.price), *events]:
         for output in engine.apply(event):
             if isinstance(output, LayerReading):

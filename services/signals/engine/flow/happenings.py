@@ -2,9 +2,10 @@
 
 from msgspec import Struct, field
 
-from libs.common.events import MINUTE_NS, Fact, Liquidation, Mark, PositionSide, Trade
+from libs.common.events import MINUTE_NS, Fact, Liquidation, Mark, OpenInterest, PositionSide, Trade
 from services.signals.engine.book import Levels
 from services.signals.engine.flow.costs import Costs, measured
+from services.signals.engine.flow.interest import Interest
 from services.signals.engine.flow.liquidations import Cluster, Forced, cascades
 from services.signals.engine.flow.tape import Tape
 from services.signals.engine.flow.touch import Touch
@@ -25,6 +26,7 @@ class Happenings(Struct):
     forced: dict[str, Forced]
     """By who was liquidated."""
     known: Seen
+    interest: Interest
     clusters: list[Cluster] = field(default_factory=list)
     feed: str = ""
     """How complete the venue tells its liquidations; empty before the first."""
@@ -40,7 +42,8 @@ class Happenings(Struct):
     def new(cls, told: OrderFlowParameters) -> "Happenings":
         """Return one that has heard nothing."""
         forced = {side.value: Forced(_bought(side), told.cluster_rows) for side in PositionSide}
-        return cls(told, Tape.new(told), Touch.new(told), forced, Seen(_LIQUIDATIONS_KNOWN))
+        interest = Interest(told.cascade_ns)
+        return cls(told, Tape.new(told), Touch.new(told), forced, Seen(_LIQUIDATIONS_KNOWN), interest)
 
     def on_trade(self, trade: Trade) -> None:
         """Take one trade, once."""
@@ -70,7 +73,11 @@ class Happenings(Struct):
         told = (self.told.cluster_sigmas, self.told.cluster_least_minutes, self.told.cluster_trailing_minutes)
         found = self.forced[event.liquidated.value].add(event.event_ns, event.price, event.notional, told)
         if found is not None:
-            self.clusters = [*self.clusters[1 - self.told.marks :], found]
+            self.clusters = [*self.clusters, found][-self.told.events_kept :]
+
+    def on_interest(self, event: OpenInterest) -> None:
+        """Take the venue's open interest."""
+        self.interest.take(event)
 
     def lose_trades(self) -> None:
         """Start anew where trades are missing."""
@@ -160,10 +167,16 @@ class Happenings(Struct):
             return {"liquidation_feed": None}
         told = self.told
         recent = [one for one in self.clusters if as_of_ns - told.cascade_ns < one.at_ns <= as_of_ns]
+        side = cascades(recent, as_of_ns, (told.cascade_clusters, told.cascade_ns))
+        change = self.interest.change(as_of_ns)
         return {
             "liquidation_feed": self.feed,
             "liquidation_clusters": len(recent),
-            "liquidation_cascade_side": cascades(self.clusters, as_of_ns, (told.cascade_clusters, told.cascade_ns)),
+            "liquidation_cascade_side": side,
+            "liquidation_cascade_confirmed": None
+            if change is None
+            else bool(side) and change <= -told.cascade_interest,
+            "open_interest_change_share": change,
         }
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from msgspec import Struct, field
 
-from libs.common.events import SECOND_NS, BookDelta, BookSnapshot, Fact, Gap, Liquidation, Trade
+from libs.common.events import SECOND_NS, BookDelta, BookSnapshot, Fact, Gap, Liquidation, OpenInterest, Trade
 from services.signals.engine.book import Book, Levels, mid, queue_share, weighted_mid
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.decay import Decay
@@ -50,7 +50,7 @@ class OrderFlow(TickLayer, tag="order_flow"):
     """
 
     name: ClassVar[str] = "order_flow"
-    hears: ClassVar[frozenset[type[Struct]]] = frozenset({BookDelta, BookSnapshot, Trade, Liquidation})
+    hears: ClassVar[frozenset[type[Struct]]] = frozenset({BookDelta, BookSnapshot, Trade, Liquidation, OpenInterest})
 
     levels: int
     horizon_ns: int
@@ -99,8 +99,10 @@ class OrderFlow(TickLayer, tag="order_flow"):
         self.happened.on_trade(trade)
 
     def on_context(self, event: Context) -> None:
-        """Take a liquidation."""
-        if isinstance(event, Liquidation):
+        """Take a liquidation, or the open interest that a cascade of them brings down."""
+        if isinstance(event, OpenInterest):
+            self.happened.on_interest(event)
+        elif isinstance(event, Liquidation):
             self.happened.on_liquidation(event, "sampled" if event.venue in self.sampled else "complete")
 
     def on_book(self, book: Book, event: BookSnapshot | BookDelta) -> None:

@@ -84,6 +84,8 @@ class OrderFlowParameters(Struct, frozen=True, kw_only=True):
     cluster_rows: int = 1_024
     cascade_clusters: int = 3
     cascade_ns: int = 10 * MINUTE_NS
+    cascade_interest: float = 0.005
+    """Fall of open interest over it that confirms one."""
     sampled_venues: tuple[str, ...] = ("binance-usdm", "binance-coinm", "okx")
     """Venues that tell a part of their liquidations: sums are lower bounds."""
     most_marks: int = 8

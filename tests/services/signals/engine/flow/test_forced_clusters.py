@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.common.events import MINUTE_NS, SECOND_NS, Liquidation, PositionSide
+from libs.common.events import MINUTE_NS, SECOND_NS, Liquidation, OpenInterest, PositionSide
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.flow.happenings import Happenings
 from services.signals.engine.flow.liquidations import Cluster, Forced, cascades
@@ -18,6 +18,10 @@ TOLD = (4.0, 4, 1_000)
 
 def at(minute, second=0.0):
     return START + minute * MINUTE_NS + round(second * SECOND_NS)
+
+
+def interest(minute, base):
+    return OpenInterest(venue="okx", symbol="BTC-USDT-PERP", event_ns=at(minute), received_ns=0, base=base)
 
 
 def forced(per_minute, told=TOLD):
@@ -187,6 +191,14 @@ def test_longs_are_closed_by_selling_and_shorts_by_buying(liquidated, side):
     ]
     assert [one.known_ns for one in marks] == [at(5, 10), at(7, 10), at(9, 10)]
     assert all(0 < one.strength <= 1 and one.formed_ns == one.known_ns - MINUTE_NS for one in marks)
+    assert (facts["liquidation_cascade_confirmed"], facts["open_interest_change_share"]) == (None, None)
+    happened.on_interest(interest(-2, 1_000.0))
+    happened.on_interest(interest(8, 996.0))
+    assert happened.facts(at(9, 10))["liquidation_cascade_confirmed"] is False
+    happened.on_interest(interest(9, 995.0))
+    confirmed = happened.facts(at(9, 10))
+    assert confirmed["liquidation_cascade_confirmed"] is True
+    assert confirmed["open_interest_change_share"] == pytest.approx(-0.005, rel=1e-12)
     # the first of them is ten minutes old at 15:10
     assert happened.facts(at(15, 9.99))["liquidation_cascade_side"] == side
     assert happened.facts(at(15, 10))["liquidation_cascade_side"] == 0
