@@ -1,7 +1,7 @@
 """A local order book: snapshots and deltas in, best levels and their balance out; invalid while one is missing."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from libs.common.events import BookDelta, BookSnapshot, Level
 
 _UNKNOWN = -1
+_INFINITY = math.inf
 
 Levels: TypeAlias = list[tuple[float, float]]
 """(price, size), best first."""
@@ -21,11 +22,12 @@ class BookSide(Struct):
     sign: int
     limit: int
     keys: list[float] = field(default_factory=list)
-    sizes: list[float] = field(default_factory=list)
+    sizes: dict[float, float] = field(default_factory=dict)
+    """By key: most changes are of levels that stand, and need no search."""
 
     def replace(self, levels: Iterable[Level]) -> int:
         """Take a whole side; return how many levels could not be."""
-        self.keys, self.sizes = [], []
+        self.keys, self.sizes = [], {}
         return self.change(levels)
 
     def change(self, levels: Iterable[Level]) -> int:
@@ -33,27 +35,33 @@ class BookSide(Struct):
         keys, sizes, sign = self.keys, self.sizes, self.sign
         invalid = 0
         for price, size in levels:
-            if not (0 < price < math.inf and 0 <= size < math.inf):
-                invalid += 1
-                continue
             key = sign * price
-            at = bisect_left(keys, key)
-            known = at < len(keys) and keys[at] == key
-            if size == 0:
-                if known:
-                    del keys[at], sizes[at]
-            elif known:
-                sizes[at] = size
-            else:
-                keys.insert(at, key)
-                sizes.insert(at, size)
+            if key in sizes:
+                if 0 < size < _INFINITY:
+                    sizes[key] = size
+                elif size == 0:
+                    del sizes[key], keys[bisect_left(keys, key)]
+                else:
+                    invalid += 1
+            elif not (0 < price < _INFINITY and 0 <= size < _INFINITY):
+                invalid += 1
+            elif size > 0:
+                insort(keys, key)
+                sizes[key] = size
         if len(keys) > self.limit:
-            del keys[self.limit :], sizes[self.limit :]
+            for key in keys[self.limit :]:
+                del sizes[key]
+            del keys[self.limit :]
         return invalid
 
     def top(self, depth: int) -> Levels:
         """Return up to `depth` levels, best first."""
-        return [(self.sign * key, size) for key, size in zip(self.keys[:depth], self.sizes[:depth], strict=True)]
+        sign, sizes = self.sign, self.sizes
+        return [(sign * key, sizes[key]) for key in self.keys[:depth]]
+
+    def shown(self, start: int, end: int) -> list[float]:
+        """Return the sizes of the levels from place `start` up to `end`."""
+        return list(map(self.sizes.__getitem__, self.keys[start:end]))
 
 
 class Book(Struct):

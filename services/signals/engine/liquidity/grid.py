@@ -57,7 +57,9 @@ class Grid(Struct, frozen=True):
 
     def depths(self, side: BookSide, first: int, count: int) -> list[float]:
         """Return base units in each of `count` bins of `side`, from bin `first` outward; by bisection, no scan."""
-        keys, sizes, width = side.keys, side.sizes, self.width
+        keys, width = side.keys, self.width
         edge = first - _SLACK
         ends = [bisect_left(keys, (edge + number) * width) for number in range(count + 1)]
+        sizes = side.shown(ends[0], ends[-1])
+        ends = [end - ends[0] for end in ends]
         return [sum(sizes[start:end]) if start < end else 0.0 for start, end in pairwise(ends)]

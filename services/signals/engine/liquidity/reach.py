@@ -51,7 +51,7 @@ def resting_curve(side: BookSide, edge: float, mid: float, steps: tuple[int, ...
             curve.append(None)
             continue
         end = bisect_right(side.keys, limit, start)
-        total += side.sign * sum(map(mul, side.keys[start:end], side.sizes[start:end]))
+        total += side.sign * sum(map(mul, side.keys[start:end], side.shown(start, end)))
         start = end
         curve.append(total)
     return curve
