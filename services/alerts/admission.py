@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from libs.common.events import AlertRule, Verdict
 from services.alerts import metrics
-from services.alerts.outbox import Entry
 from services.alerts.policy.matching import match
 from services.alerts.policy.wording import compose
+from services.alerts.rows import Entry
 
 
 def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Entry]:

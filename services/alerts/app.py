@@ -4,142 +4,30 @@ This file alone wires the pure policy to Kafka, PostgreSQL and the channels.
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Sequence
 
 import asyncpg
-from aiokafka.errors import KafkaError
 
 from libs.common.bus import topics
 from libs.common.bus.admin import ensure_topics
-from libs.common.bus.codec import encode
-from libs.common.bus.kafka import Bus, Folding, Record, connect, fold
-from libs.common.events import AlertRule, Event, Verdict
-from libs.common.runtime.backoff import Backoff
-from libs.common.runtime.clock import monotonic_s, now_ns
+from libs.common.bus.kafka import connect
+from libs.common.events import Event
+from libs.common.runtime.clock import now_ns
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
-from services.alerts import metrics, upkeep
-from services.alerts.admission import admit, storable
+from services.alerts import upkeep
 from services.alerts.channels import CHANNELS
 from services.alerts.channels.channel import Channel
 from services.alerts.dispatcher import Dispatcher
+from services.alerts.intake import Intake
 from services.alerts.limiter import Limiter
-from services.alerts.outbox import STORE_ERRORS, Entry, Outbox
+from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.rules import Rules
 from services.alerts.settings import Settings
 
 log = logging.getLogger(__name__)
-
-GROUP: Final = "alerts.verdicts"
-RULES_GROUP: Final = "alerts.rules"
-_RULES_WITHIN_S: Final = 15.0
-
-
-class Intake:
-    """Folds verdicts and rules into the store; what cannot be stored is parked, an outage of the store waited out."""
-
-    def __init__(self, bus: Bus, outbox: Outbox, rules: Rules, dispatcher: Dispatcher) -> None:
-        self._outbox = outbox
-        self._rules = rules
-        self._dispatcher = dispatcher
-        self._rules_read = asyncio.Event()
-        self._stopping = asyncio.Event()
-        self._rule_changes = fold(
-            bus, topics.RULES, group=RULES_GROUP, handler=self._on_rules, rejects=topics.ALERTS_REJECTS
-        )
-        self._verdicts = fold(
-            bus, topics.VERDICTS, group=GROUP, handler=self._on_verdicts, rejects=topics.ALERTS_REJECTS
-        )
-
-    def stop(self) -> None:
-        """Wait no longer for the store or for rules: a batch in hand is given up, uncommitted, and comes again."""
-        self._stopping.set()
-
-    async def await_rules(self, within_s: float = _RULES_WITHIN_S) -> None:
-        """Let verdicts through once this process has stored all rules that it is to read, or after `within_s`."""
-        deadline_s = monotonic_s() + within_s
-        while monotonic_s() < deadline_s:
-            owned = self._rule_changes.owned
-            with contextlib.suppress(KafkaError):  # the partitions may move between the two questions
-                if owned and await self._rule_changes.caught_up() == owned:
-                    await self._rule_changes.between_batches(_nothing)  # the last batch is stored too
-                    break
-            await asyncio.sleep(0.05)
-        else:
-            log.info("no rules to read here: another process has them")
-        self._rules_read.set()
-
-    async def _on_rules(self, records: Sequence[Record]) -> None:
-        changed: list[AlertRule] = []
-        for record in records:
-            event = record.event
-            if not isinstance(event, AlertRule):
-                await _park(self._rule_changes, record, "value", f"no alert rule but {type(event).__name__}")
-                continue
-            try:
-                for value in (event.rule_id, event.channel, event.recipient):
-                    storable(value)
-            except ValueError as e:
-                await _park(self._rule_changes, record, "value", str(e))
-            else:
-                changed.append(event)
-        await self._outlast(lambda: self._rules.change(changed), "rules")
-
-    async def _on_verdicts(self, records: Sequence[Record]) -> None:
-        await self._first(self._rules_read)
-        await self._outlast(lambda: self._store(records), "enqueue")
-        self._dispatcher.nudge()
-
-    async def _store(self, records: Sequence[Record]) -> None:
-        rules = await self._rules.now()
-        entries: list[Entry] = []
-        for record in records:
-            if not isinstance(record.event, Verdict):
-                await _park(self._verdicts, record, "value", f"no verdict but {type(record.event).__name__}")
-                continue
-            try:
-                entries += admit(record.event, rules, now_ns())
-            except ValueError as e:
-                await _park(self._verdicts, record, "value", str(e))
-        await self._outbox.enqueue(entries, now_ns())
-
-    async def _outlast(self, step: Callable[[], Awaitable[None]], name: str) -> None:
-        backoff = Backoff(0.2, 5.0)
-        while True:
-            try:
-                await step()
-            except STORE_ERRORS as e:
-                metrics.STORE_FAULTS.labels(name).inc()
-                log.warning("the store does not take our work yet: %s", e)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(backoff.next_s()):
-                        await self._first(asyncio.Event())
-            else:
-                return
-
-    async def _first(self, event: asyncio.Event) -> None:
-        """Wait for `event`; when the process stops first, give up as if cancelled."""
-        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._stopping)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if not event.is_set():
-            raise asyncio.CancelledError("the process stops")
-
-
-async def _park(folding: Folding, record: Record, reason: str, detail: str) -> None:
-    metrics.REJECTED.labels(reason).inc()
-    await folding.park(record.topic, record.partition, record.offset, encode(record.event), reason, detail)
-
-
-async def _nothing() -> None:
-    return
 
 
 def channels(settings: Settings) -> dict[str, Channel]:

@@ -11,10 +11,11 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
 from services.alerts.limiter import Limiter
-from services.alerts.outbox import STORE_ERRORS, Claim, Outbox
+from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.cooldown import cooling
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.wording import mark_repeat
+from services.alerts.rows import Claim
 
 log = logging.getLogger(__name__)
 

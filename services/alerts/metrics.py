@@ -7,6 +7,8 @@ from prometheus_client import Counter, Gauge, Histogram
 VERDICTS: Final = Counter("csx_alerts_verdicts_total", "Verdicts read.", ["decision"])
 MATCHES: Final = Counter("csx_alerts_matches_total", "Rules held against verdicts, by result.", ["reason"])
 QUEUED: Final = Counter("csx_alerts_queued_total", "Alerts newly in the outbox.", ["channel", "severity"])
+PASSED_OVER: Final = Counter("csx_alerts_passed_over_total", "Records whose messages were already taken.", ["topic"])
+OFFSET_RESETS: Final = Counter("csx_alerts_offset_resets_total", "Partitions read anew: their log ended.", ["topic"])
 REJECTED: Final = Counter("csx_alerts_rejected_total", "Verdicts that no alert could be made of.", ["reason"])
 TRANSITIONS: Final = Counter("csx_alerts_transitions_total", "Changes of state.", ["channel", "severity", "state"])
 FENCED: Final = Counter("csx_alerts_fenced_total", "Results of a sender that had lost its lease.", ["step"])

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import asyncpg
 import msgspec
-from msgspec import Struct
 
 from libs.common.bus.codec import decode, encode
-from libs.common.events import SECOND_NS, Alert, Delivery, DeliveryState, Event, Origin, Severity
-from services.alerts import metrics
+from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
+from services.alerts import metrics, offsets
+from services.alerts.rows import URGENCY, Claim, Entry, Placed, delivery_of, row_of
 from services.alerts.statements import (
     ANNOUNCEMENTS,
     BEGIN,
@@ -38,48 +38,10 @@ from services.alerts.statements import (
 
 log = logging.getLogger(__name__)
 
-URGENCY: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 _ANNOUNCER_LOCK: Final = 0x637378_616C7274
 _ANNOUNCEMENTS_AT_ONCE: Final = 500
 STORE_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a PostgreSQL that is down, restarting or unreachable raises."""
-
-
-class Entry(Struct, frozen=True, kw_only=True):
-    """An alert, and the market it is about."""
-
-    alert: Alert
-    venue: str
-    symbol: str
-    timeframe: str
-    cooldown_s: int = 0
-
-
-class Claim(Struct, frozen=True, kw_only=True):
-    """One alert that this sender, and no other, may send until its lease ends."""
-
-    alert_id: str
-    signal_id: str
-    channel: str
-    recipient: str
-    address: str
-    """Where the recipient is now."""
-    severity: Severity
-    html: str
-    text: str
-    origin: Origin
-    venue: str
-    symbol: str
-    cooldown_s: int
-    valid_until_ns: int
-    created_ns: int
-    attempts: int
-    """With this one."""
-    repeated: bool
-    """An earlier attempt may have arrived."""
-    token: int
-    last_delivered_ns: int | None
-    """When the same rule last reached its recipient about the same venue, symbol and timeframe."""
 
 
 class Outbox:
@@ -92,13 +54,29 @@ class Outbox:
         """Take all entries, or none; one whose id is known is left as it is. Returns how many are new."""
         if not entries:
             return 0
-        rows = msgspec.json.encode([_row(entry, now_ns) for entry in entries]).decode()
         async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(RECIPIENTS, rows)
-            new = await connection.fetch(ENQUEUE, rows)
-        for row in new:
-            metrics.QUEUED.labels(row["channel"], row["severity"]).inc()
-        return len(new)
+            new = await _insert(connection, entries, now_ns)
+        return _queued(new)
+
+    async def take(self, topic: str, placed: Sequence[Placed], now_ns: int) -> int:
+        """Take what records led to together with the offsets they stand at, or nothing; return how many are new.
+
+        A record below its partition's stored offset is passed over: whoever took it had the partition before us, or
+        has it after us.
+        """
+        reached = {one.partition: max(o.offset for o in placed if o.partition == one.partition) + 1 for one in placed}
+        async with self._pool.acquire() as connection, connection.transaction():
+            stands = await offsets.lock(connection, topic, list(reached))
+            fresh = [one for one in placed if one.offset >= stands[one.partition]]
+            new = await _insert(connection, [entry for one in fresh for entry in one.entries], now_ns)
+            ahead = {partition: max(place, stands[partition]) for partition, place in reached.items()}
+            await offsets.advance(connection, topic, ahead)
+        metrics.PASSED_OVER.labels(topic).inc(len(placed) - len(fresh))
+        return _queued(new)
+
+    async def places(self, topic: str, log_of: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+        """Return where to go on reading `topic`; `log_of` tells (first offset, end) of each partition's log."""
+        return await offsets.stored(self._pool, topic, log_of)
 
     async def claim(self, now_ns: int, *, lease_ns: int, limit: int, busy: Sequence[str] = ()) -> list[Claim]:
         """Take the most urgent ready alert of up to `limit` recipients that are free and not `busy`.
@@ -218,45 +196,26 @@ class Outbox:
         return False
 
 
+async def _insert(connection: Any, entries: Sequence[Entry], now_ns: int) -> list[Any]:
+    if not entries:
+        return []
+    rows = msgspec.json.encode([row_of(entry, now_ns) for entry in entries]).decode()
+    await connection.execute(RECIPIENTS, rows)
+    new: list[Any] = await connection.fetch(ENQUEUE, rows)
+    return new
+
+
+def _queued(new: Sequence[Any]) -> int:
+    for row in new:
+        metrics.QUEUED.labels(row["channel"], row["severity"]).inc()
+    return len(new)
+
+
 async def _announce(connection: Any, rows: Sequence[Any]) -> None:
     for row in rows:
         _count(row["channel"], row["severity"], row["state"])
-    events = [(encode(_delivery(row)),) for row in rows if row["state"] not in {"pending", "sending"}]
+    events = [(encode(delivery_of(row)),) for row in rows if row["state"] not in {"pending", "sending"}]
     await connection.executemany("INSERT INTO alerts.announcements (event) VALUES ($1)", events)
-
-
-def _delivery(row: Any) -> Delivery:
-    return Delivery(
-        alert_id=row["alert_id"],
-        signal_id=row["signal_id"],
-        channel=row["channel"],
-        recipient=row["recipient"],
-        state=DeliveryState(row["state"]),
-        attempts=row["attempts"],
-        at_ns=row["updated_ns"],
-        message_id=row["message_id"],
-        reason=row["reason"],
-        venue=row["venue"],
-        symbol=row["symbol"],
-        origin=Origin(row["origin"]),
-    )
-
-
-def _row(entry: Entry, now_ns: int) -> dict[str, Any]:
-    alert = entry.alert
-    return {
-        **{name: getattr(alert, name) for name in _ALERT_COLUMNS},
-        "urgency": URGENCY[alert.severity],
-        "venue": entry.venue,
-        "symbol": entry.symbol,
-        "timeframe": entry.timeframe,
-        "cooldown_s": entry.cooldown_s,
-        "updated_ns": now_ns,
-        "next_attempt_ns": now_ns,
-    }
-
-
-_ALERT_COLUMNS: Final = Alert.__struct_fields__
 
 
 def _count(channel: str, severity: str, state: str) -> None:

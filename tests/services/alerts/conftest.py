@@ -9,7 +9,8 @@ from deploy.local.sandbox.telegram import FakeTelegram
 from libs.common.events import Alert, Origin, Severity
 from libs.common.runtime.migrations import migrate
 from services.alerts.channels.telegram import TelegramChannel
-from services.alerts.outbox import Entry, Outbox
+from services.alerts.outbox import Outbox
+from services.alerts.rows import Entry
 
 TOKEN = "7000000001:sandbox"
 FAR_NS = 4_000_000_000 * 1_000_000_000

@@ -11,8 +11,9 @@ import pytest
 from libs.common.bus.codec import decode
 from libs.common.events import Delivery, DeliveryState, Severity
 from libs.common.runtime.errors import ConfigurationError
-from libs.common.runtime.migrations import migrate
-from services.alerts.outbox import Claim, Outbox
+from libs.common.runtime.migrations import migrate, read
+from services.alerts.outbox import Outbox
+from services.alerts.rows import Claim
 
 S = 1_000_000_000
 LEASE_NS = 30 * S
@@ -311,7 +312,7 @@ async def test_impossible_states_cannot_be_stored(pool, outbox, make_entry):
 
 
 async def test_migrations_run_once_and_refuse_a_changed_history(fresh_dsn):
-    assert await migrate(fresh_dsn, "services.alerts.migrations", "alerts") == 1
+    assert await migrate(fresh_dsn, "services.alerts.migrations", "alerts") == len(read("services.alerts.migrations"))
     assert await migrate(fresh_dsn, "services.alerts.migrations", "alerts") == 0
     connection = await asyncpg.connect(fresh_dsn)
     await connection.execute("UPDATE alerts.migrations SET digest = 'other'")

@@ -1,0 +1,88 @@
+"""Alerts as the outbox keeps them: what goes in as a row, what a sender holds of one, what is told of its end."""
+
+from typing import Any, Final
+
+from msgspec import Struct
+
+from libs.common.events import Alert, Delivery, DeliveryState, Origin, Severity
+
+URGENCY: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+_ALERT_COLUMNS: Final = Alert.__struct_fields__
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """An alert, and the market it is about."""
+
+    alert: Alert
+    venue: str
+    symbol: str
+    timeframe: str
+    cooldown_s: int = 0
+
+
+class Placed(Struct, frozen=True, kw_only=True):
+    """What one record of a topic led to, and where it stood."""
+
+    partition: int
+    offset: int
+    entries: list[Entry]
+
+
+class Claim(Struct, frozen=True, kw_only=True):
+    """One alert that this sender, and no other, may send until its lease ends."""
+
+    alert_id: str
+    signal_id: str
+    channel: str
+    recipient: str
+    address: str
+    """Where the recipient is now."""
+    severity: Severity
+    html: str
+    text: str
+    origin: Origin
+    venue: str
+    symbol: str
+    cooldown_s: int
+    valid_until_ns: int
+    created_ns: int
+    attempts: int
+    """With this one."""
+    repeated: bool
+    """An earlier attempt may have arrived."""
+    token: int
+    last_delivered_ns: int | None
+    """When the same rule last reached its recipient about the same venue, symbol and timeframe."""
+
+
+def delivery_of(row: Any) -> Delivery:
+    """Return what is told of an alert that stands in `row`."""
+    return Delivery(
+        alert_id=row["alert_id"],
+        signal_id=row["signal_id"],
+        channel=row["channel"],
+        recipient=row["recipient"],
+        state=DeliveryState(row["state"]),
+        attempts=row["attempts"],
+        at_ns=row["updated_ns"],
+        message_id=row["message_id"],
+        reason=row["reason"],
+        venue=row["venue"],
+        symbol=row["symbol"],
+        origin=Origin(row["origin"]),
+    )
+
+
+def row_of(entry: Entry, now_ns: int) -> dict[str, Any]:
+    """Return the row of an alert that is new at `now_ns`."""
+    alert = entry.alert
+    return {
+        **{name: getattr(alert, name) for name in _ALERT_COLUMNS},
+        "urgency": URGENCY[alert.severity],
+        "venue": entry.venue,
+        "symbol": entry.symbol,
+        "timeframe": entry.timeframe,
+        "cooldown_s": entry.cooldown_s,
+        "updated_ns": now_ns,
+        "next_attempt_ns": now_ns,
+    }
