@@ -22,8 +22,8 @@ from services.alerts.channels import CHANNELS
 from services.alerts.channels.channel import Channel
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.intake import Intake
-from services.alerts.limiter import Limiter
 from services.alerts.outbox import STORE_ERRORS, Outbox
+from services.alerts.policy.pace import Pace
 from services.alerts.rules import Rules
 from services.alerts.settings import Settings
 
@@ -52,12 +52,12 @@ async def build(process: Process, settings: Settings) -> None:
     except STORE_ERRORS as e:
         raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
     process.on_stop(pool.close)
-    outbox = Outbox(pool)
+    outbox = Outbox(pool, {"telegram": Pace(overall_per_s=settings.overall_per_s)})
     ways = channels(settings)
     for way in ways.values():
         await way.start()
         process.on_stop(way.stop)
-    dispatcher = Dispatcher(outbox, ways, Limiter(), lease_s=settings.lease_s, senders=settings.senders)
+    dispatcher = Dispatcher(outbox, ways, lease_s=settings.lease_s, senders=settings.senders)
     bus = connect(settings, "alerts", process)
     rules = Rules(pool, settings.default_rules())
     intake = Intake(bus, outbox, rules, dispatcher)

@@ -10,16 +10,17 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
-from services.alerts.limiter import Limiter
 from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.cooldown import cooling
 from services.alerts.policy.markup import Piece
+from services.alerts.policy.pace import Floods
 from services.alerts.policy.wording import mark_repeat
 from services.alerts.rows import Claim
 
 log = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.5
+_SOONEST_S: Final = 0.005
 _SWEEP_EVERY_S: Final = 0.25
 _STOP_WITHIN_S: Final = 8.0
 _WAIT_MARGIN_S: Final = 1.0
@@ -28,14 +29,12 @@ _LONGEST_GUESS_S: Final = 300.0
 
 
 class Dispatcher:
-    """One sender. Several may share an outbox; each keeps its own pace."""
+    """One sender. Several may share an outbox, and with it the pace."""
 
-    def __init__(
-        self, outbox: Outbox, channels: Mapping[str, Channel], limiter: Limiter, *, lease_s: float, senders: int
-    ) -> None:
+    def __init__(self, outbox: Outbox, channels: Mapping[str, Channel], *, lease_s: float, senders: int) -> None:
         self._outbox = outbox
         self._channels = channels
-        self._limiter = limiter
+        self._floods = Floods()
         self._lease_s = lease_s
         self._senders = senders
         self._sends: set[asyncio.Task[None]] = set()
@@ -78,20 +77,25 @@ class Dispatcher:
     async def _round(self) -> float:
         """Claim and start what may be sent now; return how long until there may be more to do."""
         if monotonic_s() - self._swept_s >= _SWEEP_EVERY_S:
-            await self._outbox.sweep(now_ns())
+            await self._outbox.sweep(now_ns(), self._channels.keys())
             self._swept_s = monotonic_s()
-        clock_s = monotonic_s()
-        limit = min(self._senders - len(self._sends), self._limiter.capacity(clock_s))
-        if limit > 0 and not self._stopping:
-            busy = self._limiter.busy(clock_s)
-            claims = await self._outbox.claim(now_ns(), lease_ns=self._lease_ns, limit=limit, busy=busy)
-            for claim in claims:
-                self._limiter.take(claim.recipient, monotonic_s())
-                task = asyncio.create_task(self._send(claim), name=f"send {claim.alert_id}")
-                self._sends.add(task)
-                task.add_done_callback(self._sent)
-        change_s = self._limiter.next_change_s(monotonic_s())
-        return _POLL_S if change_s is None else min(_POLL_S, max(change_s, 0.001))
+        pauses_s = [await self._claim(channel) for channel in self._channels]
+        return min([_POLL_S, *pauses_s])
+
+    async def _claim(self, channel: str) -> float:
+        """Start what may be sent through `channel` now; return how long until there may be more."""
+        limit = self._senders - len(self._sends)
+        if limit <= 0 or self._stopping:
+            return _POLL_S
+        claims = await self._outbox.claim(channel, now_ns(), lease_ns=self._lease_ns, limit=limit)
+        for claim in claims:
+            task = asyncio.create_task(self._send(claim), name=f"send {claim.alert_id}")
+            self._sends.add(task)
+            task.add_done_callback(self._sent)
+        if len(claims) == limit:
+            return _POLL_S  # each that ends looks again
+        next_ns = await self._outbox.next_ns(channel, now_ns())
+        return _POLL_S if next_ns is None else max(_SOONEST_S, (next_ns - now_ns()) / SECOND_NS)
 
     def _sent(self, task: "asyncio.Task[None]") -> None:
         self._sends.discard(task)
@@ -105,10 +109,6 @@ class Dispatcher:
                 claim, Refused(f"cooldown: another was delivered less than {claim.cooldown_s} s ago", True)
             )
             return
-        channel = self._channels.get(claim.channel)
-        if channel is None:
-            await self._write(claim, Refused(f"channel {claim.channel!r} is not configured", permanent=False))
-            return
         try:
             if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):
                 return
@@ -119,7 +119,7 @@ class Dispatcher:
         began_s = monotonic_s()
         try:
             async with asyncio.timeout(self._lease_s / 2):  # over before anyone may take us for dead
-                outcome = await channel.send(_message(claim))
+                outcome = await self._channels[claim.channel].send(_message(claim))
         except TimeoutError:
             outcome = Ambiguous(f"no answer within {self._lease_s / 2:g} s")
         metrics.SEND_SECONDS.labels(claim.channel).observe(monotonic_s() - began_s)
@@ -167,9 +167,11 @@ class Dispatcher:
         metrics.FLOOD_WAITS.labels(claim.channel).inc()
         guess_s = min(_LONGEST_GUESS_S, 2.0 ** min(claim.attempts, 16))
         seconds = guess_s if asked_s is None else asked_s + _WAIT_MARGIN_S
-        self._limiter.hold(claim.recipient, seconds, monotonic_s())
         until_ns = now + int(seconds * SECOND_NS)
         await self._outbox.hold(claim, now, until_ns=until_ns, reason=f"flood control: wait {seconds:g} s")
+        if (stop_ns := self._floods.add(claim.recipient, now, until_ns)) is not None:
+            await self._outbox.stop_all(claim.channel, now, until_ns=stop_ns)
+            log.warning("the channel as a whole is too fast", extra={"channel": claim.channel})
         log.warning("flood control", extra={"recipient": claim.recipient, "wait_s": seconds})
 
     @property

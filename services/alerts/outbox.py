@@ -9,7 +9,7 @@ nothing any more. Each change worth telling writes its `Delivery` in the same tr
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -18,6 +18,8 @@ import msgspec
 from libs.common.bus.codec import decode, encode
 from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
 from services.alerts import metrics, offsets
+from services.alerts.pacing import Pacing
+from services.alerts.policy.pace import Pace
 from services.alerts.rows import URGENCY, Claim, Entry, Placed, delivery_of, row_of
 from services.alerts.statements import (
     ANNOUNCEMENTS,
@@ -39,6 +41,7 @@ from services.alerts.statements import (
 log = logging.getLogger(__name__)
 
 _ANNOUNCER_LOCK: Final = 0x637378_616C7274
+_SWEEPER_LOCK: Final = 0x637378_73776570
 _ANNOUNCEMENTS_AT_ONCE: Final = 500
 STORE_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a PostgreSQL that is down, restarting or unreachable raises."""
@@ -47,8 +50,9 @@ STORE_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Int
 class Outbox:
     """The durable queue; any number of processes may share it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", paces: Mapping[str, Pace] | None = None) -> None:
         self._pool = pool
+        self._pacing = Pacing(paces)
 
     async def enqueue(self, entries: Sequence[Entry], now_ns: int) -> int:
         """Take all entries, or none; one whose id is known is left as it is. Returns how many are new."""
@@ -78,21 +82,33 @@ class Outbox:
         """Return where to go on reading `topic`; `log_of` tells (first offset, end) of each partition's log."""
         return await offsets.stored(self._pool, topic, log_of)
 
-    async def claim(self, now_ns: int, *, lease_ns: int, limit: int, busy: Sequence[str] = ()) -> list[Claim]:
-        """Take the most urgent ready alert of up to `limit` recipients that are free and not `busy`.
+    async def claim(self, channel: str, now_ns: int, *, lease_ns: int, limit: int) -> list[Claim]:
+        """Take the most urgent ready alert of up to `limit` recipients of `channel`, within the pace all senders share.
 
         An alert waiting for its next attempt holds back the less urgent ones behind it: a chat is told in order.
         """
         async with self._pool.acquire() as connection, connection.transaction():
-            free = await connection.fetch(FREE_RECIPIENTS, now_ns, list(busy), limit)
+            most = min(limit, await self._pacing.room(connection, channel, now_ns))
+            free = await connection.fetch(FREE_RECIPIENTS, now_ns, channel, most) if most > 0 else []
             if not free:
                 return []
-            channels, recipients = [row["channel"] for row in free], [row["recipient"] for row in free]
-            rows = await connection.fetch(CLAIM, channels, recipients, now_ns, now_ns + lease_ns)
+            recipients = [row["recipient"] for row in free]
+            rows = await connection.fetch(CLAIM, [channel] * len(free), recipients, now_ns, now_ns + lease_ns)
+            await self._pacing.claimed(connection, channel, len(rows), now_ns)
         claims = [msgspec.convert(dict(row), Claim) for row in rows]
         for claim in claims:
             _count(claim.channel, claim.severity, DeliveryState.SENDING)
         return sorted(claims, key=lambda claim: (-URGENCY[claim.severity], claim.created_ns, claim.alert_id))
+
+    async def next_ns(self, channel: str, now_ns: int) -> int | None:
+        """Return when more may be claimed than now; None while nothing of `channel` waits."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await self._pacing.next_ns(connection, channel, now_ns)
+
+    async def stop_all(self, channel: str, now_ns: int, *, until_ns: int) -> None:
+        """Tell nobody anything before `until_ns`, and be slower from then on: all of `channel` was too fast."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._pacing.stop(connection, channel, now_ns, until_ns)
 
     async def begin(self, claim: Claim, now_ns: int, *, lease_ns: int) -> bool:
         """Record that the send is about to leave; False when the lease was lost, and nothing may be sent."""
@@ -102,12 +118,15 @@ class Outbox:
 
     async def release(self, claim: Claim, now_ns: int, *, next_attempt_ns: int, reason: str) -> bool:
         """Give back an alert that surely was not sent."""
-        rows = await self._pool.fetch(RELEASE, claim.alert_id, claim.token, now_ns, next_attempt_ns, reason)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self._pacing.spend(connection, claim, now_ns)
+            rows = await connection.fetch(RELEASE, claim.alert_id, claim.token, now_ns, next_attempt_ns, reason)
         return await self._held("release", rows)
 
     async def hold(self, claim: Claim, now_ns: int, *, until_ns: int, reason: str) -> bool:
         """Give the alert back and send its recipient nothing before `until_ns`, whoever sends and restarts."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._pacing.spend(connection, claim, now_ns)
             await connection.execute(HOLD, claim.channel, claim.recipient, until_ns)
             rows = await connection.fetch(RELEASE, claim.alert_id, claim.token, now_ns, until_ns, reason)
         return await self._held("hold", rows)
@@ -115,6 +134,7 @@ class Outbox:
     async def move(self, claim: Claim, address: str, now_ns: int) -> bool:
         """Follow the recipient to another address, from now on, and give the alert back."""
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._pacing.spend(connection, claim, now_ns)
             await connection.execute(MOVE, claim.channel, claim.recipient, address)
             rows = await connection.fetch(RELEASE, claim.alert_id, claim.token, now_ns, now_ns, f"moved to {address}")
         return await self._held("move", rows)
@@ -134,16 +154,24 @@ class Outbox:
         `repeat_ns`: when to repeat an ambiguous one; it is repeated once at most.
         """
         async with self._pool.acquire() as connection, connection.transaction():
+            await self._pacing.spend(connection, claim, now_ns)
             rows = await connection.fetch(
                 SETTLE, claim.alert_id, claim.token, now_ns, state.value, message_id, reason, repeat_ns
             )
             await _announce(connection, rows)
         return await self._held("settle", rows)
 
-    async def sweep(self, now_ns: int) -> int:
-        """End what is out of date and take from dead senders what they held; return how many changed."""
+    async def sweep(self, now_ns: int, channels: Collection[str] | None = None) -> int:
+        """End what is out of date and take from dead senders what they held, one process at a time; return how many.
+
+        `channels`: those that the caller has, so that the reason can tell of a missing one.
+        """
         async with self._pool.acquire() as connection, connection.transaction():
-            changed = [*await connection.fetch(EXPIRE, now_ns), *await connection.fetch(LOST, now_ns)]
+            if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _SWEEPER_LOCK):
+                return 0
+            known = None if channels is None else sorted(channels)
+            await self._pacing.spend_lost(connection, now_ns)
+            changed = [*await connection.fetch(EXPIRE, now_ns, known), *await connection.fetch(LOST, now_ns)]
             await _announce(connection, changed)
         return len(changed)
 

@@ -28,6 +28,8 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     """Least seconds between two delivered alerts of one chat, market and timeframe."""
     severity: Severity = Severity.WARNING
     """Of these chats' alerts: `info` is not repeated when its fate is unknown."""
+    overall_per_s: float = Field(25.0, ge=1, le=1000)
+    """Messages a second over all chats and senders; Telegram's own limit is about 30, more only for bots that pay."""
     lease_s: float = Field(30.0, gt=0)
     """A sender that has not answered for so long counts as dead."""
     senders: int = Field(16, ge=1, le=256)

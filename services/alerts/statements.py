@@ -33,9 +33,10 @@ CROSS JOIN LATERAL (
     ORDER BY urgency DESC, created_ns, alert_id
     LIMIT 1
 ) AS first
-WHERE r.not_before_ns <= $1
+WHERE r.channel = $2
+    AND r.not_before_ns <= $1
+    AND r.free_ns <= $1
     AND first.next_attempt_ns <= $1
-    AND r.recipient <> ALL ($2::text[])
     AND NOT EXISTS (
         SELECT FROM alerts.outbox AS o
         WHERE o.channel = r.channel AND o.recipient = r.recipient AND o.state = 'sending'
@@ -117,7 +118,10 @@ WITH old AS (
 ), ended AS (
     UPDATE alerts.outbox AS o
     SET state = CASE WHEN o.state = 'pending' THEN 'expired' ELSE o.state END, next_attempt_ns = NULL,
-        reason = CASE WHEN o.state = 'pending' THEN coalesce('not delivered in time: ' || o.reason, 'not sent in time')
+        reason = CASE WHEN o.state = 'pending' THEN coalesce(
+            'not delivered in time: ' || o.reason,
+            'not sent in time' || CASE WHEN o.channel <> ALL ($2::text[]) THEN ': channel ''' || o.channel
+                || ''' is not configured' ELSE '' END)
             ELSE o.reason || '; no time left to repeat it' END,
         updated_ns = $1
     FROM old WHERE o.alert_id = old.alert_id

@@ -18,14 +18,13 @@ SENDER = """
 import asyncio, sys, asyncpg
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.limiter import Limiter
 from services.alerts.outbox import Outbox
 
 async def main(dsn, token, url):
     channel = TelegramChannel(token, url, connect_s=1.0, answer_s=0.5)
     await channel.start()
     async with asyncpg.create_pool(dsn, min_size=1, max_size=4) as pool:
-        await Dispatcher(Outbox(pool), {"telegram": channel}, Limiter(), lease_s=1.5, senders=8).run()
+        await Dispatcher(Outbox(pool), {"telegram": channel}, lease_s=1.5, senders=8).run()
 
 asyncio.run(main(*sys.argv[1:]))
 """

@@ -14,7 +14,6 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.channels.channel import Ambiguous, Channel, Message, Outcome, Refused, Sent
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.limiter import Limiter
 from services.alerts.outbox import Outbox
 from services.alerts.upkeep import announce, keep
 
@@ -25,7 +24,7 @@ Condition: TypeAlias = Callable[[], Awaitable[Any]]
 
 @asynccontextmanager
 async def sending(outbox: Outbox, channels: dict[str, Channel], lease_s: float = 10.0) -> AsyncIterator[Dispatcher]:
-    dispatcher = Dispatcher(outbox, channels, Limiter(), lease_s=lease_s, senders=8)
+    dispatcher = Dispatcher(outbox, channels, lease_s=lease_s, senders=8)
     task = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
@@ -178,7 +177,7 @@ async def test_without_a_channel_an_alert_waits_until_it_expires(outbox, pool, m
     await outbox.enqueue([make_entry("a", valid_until_ns=now_ns() + S)], now_ns())
     async with sending(outbox, {}):
         row = await until(in_state(pool, "a", "expired"))
-    assert row["reason"] == "not delivered in time: channel 'telegram' is not configured"
+    assert row["reason"] == "not sent in time: channel 'telegram' is not configured"
 
 
 async def test_a_cooldown_begins_with_a_delivery(outbox, pool, fake, telegram, make_entry):

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
@@ -13,14 +12,24 @@ from libs.common.events import Delivery, DeliveryState, Severity
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.migrations import migrate, read
 from services.alerts.outbox import Outbox
+from services.alerts.policy.pace import Pace
 from services.alerts.rows import Claim
 
 S = 1_000_000_000
 LEASE_NS = 30 * S
 
 
-async def claim(outbox: Outbox, now_ns: int = 1, limit: int = 10, busy: Sequence[str] = ()) -> list[Claim]:
-    return await outbox.claim(now_ns, lease_ns=LEASE_NS, limit=limit, busy=busy)
+FREE = {"telegram": Pace(chat_interval_s=0, group_per_minute=10_000, overall_per_s=10_000)}
+
+
+@pytest.fixture
+def outbox(pool):
+    """One without budgets: what these tests are about is who may send."""
+    return Outbox(pool, FREE)
+
+
+async def claim(outbox: Outbox, now_ns: int = 1, limit: int = 10) -> list[Claim]:
+    return await outbox.claim("telegram", now_ns, lease_ns=LEASE_NS, limit=limit)
 
 
 async def states(pool: Any) -> dict[str, str]:
@@ -81,9 +90,10 @@ async def test_the_most_urgent_first_then_the_oldest_and_one_a_chat(outbox, make
     assert order == [["b", "d"], ["c"], ["a"]]
 
 
-async def test_busy_and_held_chats_are_left_alone(outbox, make_entry):
-    await outbox.enqueue([make_entry("a"), make_entry("b", "1002"), make_entry("c", "1003")], 1)
-    (one,) = await claim(outbox, 1, limit=1, busy=["1001"])
+async def test_held_chats_are_left_alone(outbox, make_entry):
+    entries = [make_entry("a", created_ns=1), make_entry("b", "1002"), make_entry("c", "1003", created_ns=1)]
+    await outbox.enqueue(entries, 1)
+    (one,) = await claim(outbox, 1, limit=1)
     assert one.recipient == "1002"
     assert await outbox.hold(one, 1, until_ns=36 * S, reason="flood")
     assert {each.recipient for each in await claim(outbox, 2)} == {"1001", "1003"}
@@ -268,9 +278,9 @@ async def test_many_senders_never_claim_the_same_nor_one_chat_twice(outbox, pool
     chance = random.Random(7)
 
     async def sender() -> None:
-        mine = Outbox(pool)
+        mine = Outbox(pool, FREE)
         while len(sent) < len(entries):
-            for one in await mine.claim(2, lease_ns=LEASE_NS, limit=chance.randint(1, 5)):
+            for one in await mine.claim("telegram", 3, lease_ns=LEASE_NS, limit=chance.randint(1, 5)):
                 assert one.recipient not in in_flight
                 in_flight.add(one.recipient)
                 await asyncio.sleep(0)

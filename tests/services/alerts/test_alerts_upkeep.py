@@ -9,7 +9,7 @@ from services.alerts.upkeep import announce
 
 async def test_an_outage_of_the_broker_only_delays_what_is_published(outbox, make_entry):
     await outbox.enqueue([make_entry("a")], 1)
-    (claim,) = await outbox.claim(1, lease_ns=1_000_000_000, limit=1)
+    (claim,) = await outbox.claim("telegram", 1, lease_ns=1_000_000_000, limit=1)
     await outbox.settle(claim, DeliveryState.DELIVERED, 2, message_id="7")
     calls: list[list[str]] = []
     told = asyncio.Event()
