@@ -9,7 +9,17 @@ from libs.common.events import SECOND_NS, DeliveryState, Severity
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
-from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
+from services.alerts.channels.channel import (
+    Ambiguous,
+    Channel,
+    Gone,
+    Message,
+    Moved,
+    Outcome,
+    Refused,
+    RetryAfter,
+    Sent,
+)
 from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.cooldown import cooling
 from services.alerts.policy.markup import Piece
@@ -154,6 +164,9 @@ class Dispatcher:
                 log.warning("ambiguous", extra={"alert_id": claim.alert_id, "reason": reason})
             case RetryAfter(seconds):
                 await self._flooded(claim, seconds, now)
+            case Gone(reason):
+                await self._outbox.settle(claim, _end(claim, reason), now, reason=f"gone: {reason}")
+                log.warning("not delivered: gone", extra={"alert_id": claim.alert_id, "reason": reason})
             case Refused(reason, permanent=True):
                 await self._outbox.settle(claim, _end(claim, reason), now, reason=reason)
                 log.warning("not delivered", extra={"alert_id": claim.alert_id, "reason": reason})

@@ -1,25 +1,62 @@
-"""What a channel is: one alert in; what became of the attempt, in one of five words, out."""
+"""What a channel is: one alert in; what became of the attempt, in one of six words, out."""
 
 from abc import ABC, abstractmethod
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
+_DATA_BYTES: Final = 64
+
+
+class Button(Struct, frozen=True):
+    """One button below a message.
+
+    Raises:
+        ValueError: no words on it, or data that no channel would carry.
+    """
+
+    text: str
+    data: str
+    """Comes back when it is pressed: 1 to 64 bytes of UTF-8."""
+
+    def __post_init__(self) -> None:
+        if not self.text.strip():
+            raise ValueError("a button needs words")
+        if not 1 <= (size := len(self.data.encode())) <= _DATA_BYTES:
+            raise ValueError(f"a button carries 1 to {_DATA_BYTES} bytes of data, not {size}")
+
 
 class Message(Struct, frozen=True, kw_only=True):
-    """What is to be sent now, to whom."""
+    """What is to be sent now, to whom.
+
+    Raises:
+        ValueError: an edit of nothing, or a photo without a picture.
+    """
 
     recipient: str
     html: str
-    """Telegram HTML, at most 4,096 UTF-16 units."""
+    """Telegram HTML, at most 4,096 UTF-16 units after parsing; of a photo, its caption, at most 1,024."""
     text: str
     """The same in plain words."""
     silent: bool = False
     """Arrives without a sound."""
+    action: Literal["send", "edit", "photo"] = "send"
+    message_id: str | None = None
+    """What an edit changes: the id that `Sent` named."""
+    keyboard: tuple[tuple[Button, ...], ...] = ()
+    """Rows of buttons; an edit without any takes those of before away."""
+    picture: bytes | None = None
+    """Of a photo: a PNG, at most 10 MB."""
+
+    def __post_init__(self) -> None:
+        if (self.action == "edit") != (self.message_id is not None):
+            raise ValueError("an edit, and nothing else, names the message it changes")
+        if (self.action == "photo") != (self.picture is not None):
+            raise ValueError("a photo, and nothing else, has a picture")
 
 
 class Sent(Struct, frozen=True):
-    """It arrived; the channel's id of it."""
+    """It arrived; the channel's id of it. An edit that had nothing left to change arrived as well."""
 
     message_id: str
 
@@ -51,7 +88,13 @@ class Moved(Struct, frozen=True):
     recipient: str
 
 
-Outcome: TypeAlias = Sent | Ambiguous | RetryAfter | Refused | Moved
+class Gone(Struct, frozen=True):
+    """It did not arrive, and nothing will until the recipient asks again: they blocked or left us, or are no more."""
+
+    reason: str
+
+
+Outcome: TypeAlias = Sent | Ambiguous | RetryAfter | Refused | Moved | Gone
 
 
 class Channel(ABC):

@@ -6,13 +6,25 @@ from typing import Any, Final
 
 import httpx
 import msgspec
-from telegram import Bot, LinkPreviewOptions
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, LinkPreviewOptions
+from telegram import Message as TelegramMessage
 from telegram.constants import ParseMode
 from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
 from services.alerts import metrics
-from services.alerts.channels.channel import Ambiguous, Channel, Message, Moved, Outcome, Refused, RetryAfter, Sent
+from services.alerts.channels.channel import (
+    Ambiguous,
+    Button,
+    Channel,
+    Gone,
+    Message,
+    Moved,
+    Outcome,
+    Refused,
+    RetryAfter,
+    Sent,
+)
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +39,7 @@ _UNSENT: Final = (
 
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
+_NOT_MODIFIED: Final = "message is not modified"
 
 
 class _Flooded(TelegramError):
@@ -50,6 +63,8 @@ class _Request(HTTPXRequest):
             raise _ServerFault(f"Telegram answered {status}")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise _Flooded(_retry_after(body))
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise BadRequest("Request Entity Too Large")  # the library's NetworkError would leave its fate open
         return status, body
 
 
@@ -85,6 +100,8 @@ class TelegramChannel(Channel):
 
     async def send(self, message: Message) -> Outcome:
         """Send once; a message whose entities Telegram cannot parse goes once more as plain text."""
+        if message.message_id is not None and not message.message_id.isdecimal():
+            return Refused("the message to edit has no id of Telegram's", permanent=True)
         outcome = await self._attempt(message, plain=False)
         if isinstance(outcome, Refused) and "can't parse entities" in outcome.reason.lower():
             metrics.PLAIN_TEXT.inc()
@@ -94,19 +111,51 @@ class TelegramChannel(Channel):
 
     async def _attempt(self, message: Message, *, plain: bool) -> Outcome:
         try:
-            sent = await self._bot.send_message(
-                chat_id=_chat_id(message.recipient),
-                text=message.text if plain else message.html,
-                parse_mode=None if plain else ParseMode.HTML,
-                disable_notification=message.silent,
+            message_id = await self._call(message, plain=plain)
+        except TelegramError as e:
+            outcome = self._read(e)
+            if message.message_id is None or _NOT_MODIFIED not in (e.message or "").lower():
+                return outcome
+            message_id = message.message_id  # it stands there already as we want it
+        self._fault = None
+        return Sent(message_id)
+
+    async def _call(self, message: Message, *, plain: bool) -> str:
+        """Make one call; return the id of the message that it was about."""
+        chat, words = _chat_id(message.recipient), message.text if plain else message.html
+        mode, keyboard = None if plain else ParseMode.HTML, _keyboard(message.keyboard)
+        if message.message_id is not None:
+            edited = await self._bot.edit_message_text(
+                words,
+                chat_id=chat,
+                message_id=int(message.message_id),
+                parse_mode=mode,
+                reply_markup=keyboard,
                 link_preview_options=_NO_PREVIEW,
             )
-        except TelegramError as e:
-            return self._read(e)
-        self._fault = None
-        return Sent(str(sent.message_id))
+            return str(edited.message_id) if isinstance(edited, TelegramMessage) else message.message_id
+        if message.picture is not None:
+            sent = await self._bot.send_photo(
+                chat,
+                message.picture,
+                caption=words,
+                parse_mode=mode,
+                disable_notification=message.silent,
+                reply_markup=keyboard,
+                filename="chart.png",
+            )
+            return str(sent.message_id)
+        sent = await self._bot.send_message(
+            chat_id=chat,
+            text=words,
+            parse_mode=mode,
+            disable_notification=message.silent,
+            reply_markup=keyboard,
+            link_preview_options=_NO_PREVIEW,
+        )
+        return str(sent.message_id)
 
-    def _read(self, error: TelegramError) -> Outcome:
+    def _read(self, error: TelegramError) -> Outcome:  # noqa: PLR0911  (one word for each answer)
         reason = self._redact(error.message or type(error).__name__)
         match error:
             case ChatMigrated():
@@ -116,7 +165,9 @@ class TelegramChannel(Channel):
             case InvalidToken():
                 self._fault = "Telegram refuses the token: check CSX_ALERTS_TELEGRAM_TOKEN"
                 return Refused(reason, permanent=False)
-            case Forbidden() | BadRequest():
+            case Forbidden():
+                return Gone(reason)
+            case BadRequest():
                 return Refused(reason, permanent=True)
             case NetworkError() if isinstance(error.__cause__, _UNSENT):
                 return Refused(f"not sent: {type(error.__cause__).__name__}", permanent=False)
@@ -131,6 +182,14 @@ def silence_urls() -> None:
     """Keep request URLs out of the logs: their path is the token."""
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _keyboard(rows: tuple[tuple[Button, ...], ...]) -> InlineKeyboardMarkup | None:
+    if not rows:
+        return None
+    return InlineKeyboardMarkup(
+        [[InlineKeyboardButton(one.text, callback_data=one.data) for one in row] for row in rows]
+    )
 
 
 def _chat_id(recipient: str) -> int | str:

@@ -146,7 +146,7 @@ async def test_a_blocked_bot_fails_for_good(outbox, pool, fake, telegram, make_e
     async with sending(outbox, {"telegram": telegram}):
         await outbox.enqueue([make_entry("a")], now_ns())
         row = await until(in_state(pool, "a", "failed"))
-    assert row["reason"] == "Forbidden: bot was blocked by the user"
+    assert row["reason"] == "gone: Forbidden: bot was blocked by the user"
     assert fake.calls == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.children import free_port
 from deploy.local.sandbox.telegram_faults import Action, Fault
-from services.alerts.channels.channel import Ambiguous, Message, Moved, Refused, RetryAfter, Sent
+from services.alerts.channels.channel import Ambiguous, Gone, Message, Moved, Refused, RetryAfter, Sent
 from services.alerts.channels.telegram import TelegramChannel
 
 HELLO = Message(recipient="1001", html="<b>BUY</b> &lt;BTC&gt;", text="BUY <BTC>")
@@ -41,7 +41,7 @@ async def test_silent_messages_are_silent(fake, telegram):
         (Fault(action=Action.FLOOD), RetryAfter(None)),
         (Fault(action=Action.ERROR), Ambiguous("Telegram answered 500")),
         (Fault(action=Action.BAD_GATEWAY), Ambiguous("Telegram answered 502")),
-        (Fault(action=Action.BLOCKED), Refused("Forbidden: bot was blocked by the user", permanent=True)),
+        (Fault(action=Action.BLOCKED), Gone("Forbidden: bot was blocked by the user")),
         (Fault(action=Action.REFUSED), Refused("Chat not found", permanent=True)),
         (Fault(action=Action.MIGRATED, migrate_to=-100777), Moved("-100777")),
     ],
