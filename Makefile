@@ -17,7 +17,7 @@ SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos causality charts definitions clean
+.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos messages causality charts definitions clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -92,6 +92,9 @@ definitions: setup ## Count three definitions of smart-money structures on the s
 
 chaos: setup ## Kill the signals worker a hundred times and share its markets, over Apache Kafka (CHAOS="--kills 10"); about fifteen minutes
 	@$(BIN)/python -m deploy.proving.interruptions $(CHAOS)
+
+messages: setup ## Ten thousand alerts to a strict fake Telegram, their sender killed fifty times (MESSAGES="--long-wait 60"); half an hour
+	@$(BIN)/python -m deploy.proving.messages $(MESSAGES)
 
 breadth: setup ## 65 markets over four venues on one core: no lag growth (BREADTH="--for 60s"); about six minutes
 	@$(BIN)/python -m deploy.proving.breadth $(BREADTH)
