@@ -2,27 +2,31 @@
 
     python -m deploy.local.sandbox.telegram --port 8081 --token 7000000001:sandbox
 
-It refuses what Telegram refuses (token, chat, markup, length, pace) and keeps what it accepted. Beside the API:
-POST /control/faults (a list, see telegram_faults), GET /control/messages, GET /control/early, POST /control/reset.
+It refuses what Telegram refuses (token, chat, markup, keyboards, files, length, pace, two pollers), keeps what it
+accepted and tells the bot what users do. Beside the API: POST /control/faults (a list, see telegram_faults),
+POST /control/acts (a list, see telegram_people), GET /control/messages, early, answers, updates, commands, files/ID,
+POST /control/reset.
 """
 
 import argparse
 import asyncio
-import json
 import re
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
-from deploy.local.sandbox.telegram_bot import Accepted, ApiError, FakeBot
+from deploy.local.sandbox.telegram_bot import FakeBot
+from deploy.local.sandbox.telegram_call import ApiError, Call, read
+from deploy.local.sandbox.telegram_clock import Clock, WallClock
+from deploy.local.sandbox.telegram_control import control
 from deploy.local.sandbox.telegram_faults import Action, Fault, Script
 from deploy.local.sandbox.telegram_http import Answer, Reaction, Request, Reset, Server, Silence
+from deploy.local.sandbox.telegram_messages import Accepted
 
 _PATH: Final = re.compile(r"/bot(?P<token>[^/]+)/(?P<method>\w+)")
 _TOKEN: Final = re.compile(r"\d+:[\w-]+")
@@ -34,12 +38,15 @@ Log = Callable[[str], None]
 class FakeTelegram:
     """The server, its bot and its script of faults."""
 
-    def __init__(self, token: str, log: Log, *, chats: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, token: str, log: Log, *, chats: frozenset[int] = frozenset(), clock: Clock | None = None
+    ) -> None:
         self.token = token
-        self.bot = FakeBot(chats)
         self.script = Script()
         self.calls = 0
         self._log = log
+        self._clock = clock or WallClock()
+        self.bot = self._new_bot(chats)
         self._server = Server(self._handle)
 
     @property
@@ -53,12 +60,18 @@ class FakeTelegram:
 
     async def stop(self) -> None:
         """Close the port and all connections."""
+        await self.bot.stop()
         await self._server.stop()
+
+    def _new_bot(self, chats: frozenset[int]) -> FakeBot:
+        bot = FakeBot(chats, self._clock)
+        bot.on_accepted = lambda message: self._log(line(message))
+        return bot
 
     async def _handle(self, request: Request) -> Reaction:
         parts = urlsplit(request.target)
         if parts.path.startswith("/control/"):
-            return self._control(request.method, parts.path, request.body)
+            return await self._control(request, parts.path.removeprefix("/control/"))
         match = _PATH.fullmatch(parts.path)
         if match is None or not _TOKEN.fullmatch(match["token"]):
             return _error(ApiError(404, "Not Found"))
@@ -67,34 +80,32 @@ class FakeTelegram:
         if request.method not in {"GET", "POST"}:
             return _error(ApiError(405, "Method Not Allowed"))
         try:
-            arguments = {**dict(parse_qsl(parts.query)), **_arguments(request)}
+            arguments, files = read(parts.query, request)
         except ValueError:
             return _error(ApiError(400, "Bad Request: can't parse the request"))
-        return self._call(match["method"], arguments)
+        now_s, date = self._clock.monotonic_s(), self._clock.now_ns() // 1_000_000_000
+        return await self._call(Call(method=match["method"], arguments=arguments, files=files, now_s=now_s, date=date))
 
-    def _call(self, method: str, arguments: dict[str, str]) -> Reaction:
+    async def _call(self, call: Call) -> Reaction:
         self.calls += 1
-        fault = self.script.take(method, arguments.get("chat_id", ""), arguments.get("text", ""))
-        if fault and (reaction := self._before(fault, arguments)):
+        if wait_s := self.bot.floods.method_wait_s(call.method, call.now_s):
+            return _error(_too_many(wait_s))
+        fault = self.script.take(call.method, call.text("chat_id"), call.text("text") or call.text("caption"))
+        if fault and (reaction := self._before(fault, call)):
             return reaction
-        known = len(self.bot.accepted)
         try:
-            result = self.bot.call(method, arguments, time.monotonic(), int(time.time()))
+            result = await self.bot.call(call)
         except ApiError as e:
             return _error(e)
-        for message in self.bot.accepted[known:]:
-            self._log(line(message))
-        if fault:
-            return Reset() if fault.action is Action.RESET_AFTER else Silence()
-        return Answer(200, msgspec.json.encode({"ok": True, "result": result}))
+        return _after(fault, Answer(200, msgspec.json.encode({"ok": True, "result": result})))
 
     def _before(  # noqa: PLR0911  (one answer for each kind of fault)
-        self, fault: Fault, arguments: dict[str, str]
+        self, fault: Fault, call: Call
     ) -> Reaction | None:
         """Return the reaction of a fault that keeps the call from having an effect."""
         match fault.action:
             case Action.FLOOD:
-                return _error(self._flood(fault, arguments.get("chat_id", "")))
+                return _error(self._flood(fault, call))
             case Action.ERROR:
                 return _error(ApiError(500, "Internal Server Error"))
             case Action.BAD_GATEWAY:
@@ -113,52 +124,48 @@ class FakeTelegram:
             case _:
                 return None
 
-    def _flood(self, fault: Fault, chat_id: str) -> ApiError:
-        seconds = fault.retry_after
+    def _flood(self, fault: Fault, call: Call) -> ApiError:
+        seconds, chat = fault.retry_after, call.text("chat_id")
         if seconds is None:
             return ApiError(429, "Too Many Requests")
-        if chat_id.lstrip("-").isdecimal():
-            self.bot.floods.ban(int(chat_id), seconds, time.monotonic())
-        return ApiError(429, f"Too Many Requests: retry after {seconds}", {"retry_after": seconds})
+        if chat.lstrip("-").isdecimal():
+            self.bot.floods.ban(int(chat), seconds, call.now_s)
+        elif not chat:
+            self.bot.floods.ban_method(call.method, seconds, call.now_s)
+        return _too_many(seconds)
 
-    def _control(self, method: str, path: str, body: bytes) -> Answer:
-        match method, path:
-            case "POST", "/control/faults":
-                try:
-                    self.script.add(msgspec.json.decode(body, type=list[Fault]))
-                except msgspec.DecodeError as e:
-                    return Answer(400, str(e).encode(), "text/plain")
-                return Answer(200, b"{}")
-            case "GET", "/control/messages":
-                return Answer(200, msgspec.json.encode(self.bot.accepted))
-            case "GET", "/control/early":
-                return Answer(200, msgspec.json.encode(self.bot.floods.early))
-            case "POST", "/control/reset":
-                self.bot = FakeBot(self.bot.chats)
-                self.script.clear()
-                return Answer(200, b"{}")
-            case _:
-                return Answer(404, b"there are faults, messages, early and reset\n", "text/plain")
+    async def _control(self, request: Request, name: str) -> Answer:
+        if (request.method, name) != ("POST", "reset"):
+            return control(request.method, name, request.body, self.bot, self.script)
+        await self.bot.stop()
+        self.bot = self._new_bot(self.bot.chats)
+        self.script.clear()
+        return Answer(200, b"{}")
 
 
 def line(message: Accepted) -> str:
     """Return the log line of an accepted message."""
     text = " ".join(message.text.split())
     preview = text if len(text) <= _PREVIEW else f"{text[:_PREVIEW]}..."
-    return f'telegram: chat {message.chat_id} <- "{preview}"'
+    kind = "photo " if message.photo else "document " if message.document else ""
+    return f'telegram: chat {message.chat_id} <- {kind}"{preview}"'
 
 
-def _arguments(request: Request) -> dict[str, str]:
-    kind = request.kind.partition(";")[0].strip().lower()
-    if not request.body:
-        return {}
-    if kind == "application/x-www-form-urlencoded":
-        return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
-    if kind == "application/json":
-        given: Any = json.loads(request.body)
-        if isinstance(given, dict):
-            return {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
-    raise ValueError(kind)
+def _after(fault: Fault | None, answer: Answer) -> Reaction:
+    """Return the reaction to a call that had its effect."""
+    match fault.action if fault else None:
+        case Action.RESET_AFTER:
+            return Reset()
+        case Action.TORN:
+            return Reset(answer)
+        case Action.HANG_AFTER:
+            return Silence()
+        case _:
+            return answer
+
+
+def _too_many(seconds: int) -> ApiError:
+    return ApiError(429, f"Too Many Requests: retry after {seconds}", {"retry_after": seconds})
 
 
 def _error(error: ApiError) -> Answer:
@@ -179,9 +186,9 @@ def _writer(file: Path | None) -> Log:
     return write
 
 
-async def serve(port: int, token: str, log: Log) -> None:
+async def serve(port: int, token: str, log: Log, speed: float = 1.0) -> None:
     """Serve until SIGTERM or SIGINT."""
-    fake = FakeTelegram(token, log)
+    fake = FakeTelegram(token, log, clock=WallClock(speed))
     try:
         await fake.start(port)
     except OSError as e:
@@ -200,11 +207,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="telegram", description="A strict fake of Telegram's Bot API on loopback.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--token", required=True, help="the only token that is let in, as 123:abc")
+    parser.add_argument("--speed", type=float, default=1.0, help="how fast its time runs: at 20 it takes 600 a second")
     parser.add_argument("--log-file", type=Path, help="accepted messages, one a line, also go here")
     given = parser.parse_args()
     if not _TOKEN.fullmatch(given.token):
         parser.error("a token is digits, a colon, letters")
-    asyncio.run(serve(given.port, given.token, _writer(given.log_file)))
+    if given.speed <= 0:
+        parser.error("time runs forward")
+    asyncio.run(serve(given.port, given.token, _writer(given.log_file), given.speed))
 
 
 if __name__ == "__main__":

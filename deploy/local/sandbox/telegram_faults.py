@@ -10,7 +10,8 @@ class Action(StrEnum):
     """What goes wrong."""
 
     FLOOD = "429"
-    """`retry_after` seconds, or none named when it is absent; earlier calls to the chat are refused as well."""
+    """`retry_after` seconds, or none named when it is absent; whoever calls earlier is refused as well: in the same
+    chat, or, where the call named none, by the same method."""
     ERROR = "500"
     BAD_GATEWAY = "502"
     """With a body of HTML, as a proxy in between answers."""
@@ -23,6 +24,8 @@ class Action(StrEnum):
     """The connection is reset, and the call had no effect."""
     RESET_AFTER = "reset_after"
     """The connection is reset, and the call had its effect."""
+    TORN = "torn"
+    """The connection is reset in the middle of the answer, and the call had its effect."""
     HANG = "hang"
     """No answer ever, and no effect."""
     HANG_AFTER = "hang_after"
@@ -35,7 +38,7 @@ class Pattern(Struct, frozen=True, forbid_unknown_fields=True):
     method: str | None = None
     chat_id: str | None = None
     contains: str | None = None
-    """A part of the text."""
+    """A part of the text or caption."""
 
     def fits(self, method: str, chat_id: str, text: str) -> bool:
         """Return whether a call is meant."""

@@ -19,8 +19,10 @@ class Early(Struct, frozen=True):
     """A request that came before the wait that was asked for had passed."""
 
     chat: int
+    """0 where the wait was a method's."""
     at_s: float
     too_early_s: float
+    method: str = ""
 
 
 class Floods:
@@ -31,11 +33,24 @@ class Floods:
         self._groups: dict[int, deque[float]] = {}
         self._overall: deque[float] = deque()
         self._banned: dict[int, float] = {}
+        self._banned_methods: dict[str, float] = {}
         self.early: list[Early] = []
 
     def ban(self, chat: int, seconds: float, now_s: float) -> None:
         """Refuse this chat for `seconds`; whoever comes sooner is remembered as early."""
         self._banned[chat] = now_s + seconds
+
+    def ban_method(self, method: str, seconds: float, now_s: float) -> None:
+        """Refuse this method for `seconds`; whoever comes sooner is remembered as early."""
+        self._banned_methods[method.lower()] = now_s + seconds
+
+    def method_wait_s(self, method: str, now_s: float) -> int | None:
+        """Return for how many whole seconds a method is still refused, None when it is not."""
+        left_s = self._banned_methods.get(method.lower(), -math.inf) - now_s
+        if left_s <= 0:
+            return None
+        self.early.append(Early(0, now_s, left_s, method))
+        return math.ceil(left_s)
 
     def wait_s(self, chat: int, now_s: float) -> int | None:
         """Count one send to `chat`; return None when it is within the limits, else `retry_after`, whole seconds."""

@@ -10,6 +10,8 @@ import h11
 from msgspec import Struct
 
 _MOST_BYTES: Final = 1024 * 1024
+_MOST_UPLOAD_BYTES: Final = 51 * 1024 * 1024
+"""A document of 50 MiB, and the fields beside it."""
 _READ_BYTES: Final = 64 * 1024
 
 
@@ -33,6 +35,9 @@ class Answer(Struct, frozen=True):
 
 class Reset(Struct, frozen=True):
     """The connection is reset (RST)."""
+
+    torn: Answer | None = None
+    """Half of the body of this has been sent before."""
 
 
 class Silence(Struct, frozen=True):
@@ -95,6 +100,8 @@ class Server:
                     continue  # until the other side gives up
                 return
             if isinstance(reaction, Reset):
+                if reaction.torn:
+                    await _write_half(wire, writer, reaction.torn)
                 _reset(writer)
                 return
             await _write(wire, writer, reaction)
@@ -105,31 +112,40 @@ class Server:
 
 async def _read(wire: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
     head: h11.Request | None = None
-    body = bytearray()
+    kind, body = "", bytearray()
     while True:
         event = wire.next_event()
         if event is h11.NEED_DATA:
             wire.receive_data(await reader.read(_READ_BYTES))
         elif isinstance(event, h11.Request):
-            head = event
+            head, kind = event, dict(event.headers).get(b"content-type", b"").decode("latin-1")
         elif isinstance(event, h11.Data):
             body += event.data
-            if len(body) > _MOST_BYTES:
-                raise h11.RemoteProtocolError("body over 1 MiB", error_status_hint=413)
+            if len(body) > (_MOST_UPLOAD_BYTES if kind.startswith("multipart/") else _MOST_BYTES):
+                raise h11.RemoteProtocolError("the body is too large", error_status_hint=413)
         elif isinstance(event, h11.EndOfMessage):
             assert head
-            kind = dict(head.headers).get(b"content-type", b"").decode("latin-1")
             return Request(head.method.decode(), head.target.decode("latin-1"), kind, bytes(body))
         else:
             return None
 
 
 async def _write(wire: h11.Connection, writer: asyncio.StreamWriter, answer: Answer) -> None:
-    headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body)))]
-    writer.write(wire.send(h11.Response(status_code=answer.status, headers=headers)) or b"")
+    writer.write(wire.send(_head(answer)) or b"")
     writer.write(wire.send(h11.Data(data=answer.body)) or b"")
     writer.write(wire.send(h11.EndOfMessage()) or b"")
     await writer.drain()
+
+
+async def _write_half(wire: h11.Connection, writer: asyncio.StreamWriter, answer: Answer) -> None:
+    writer.write(wire.send(_head(answer)) or b"")
+    writer.write(wire.send(h11.Data(data=answer.body[: len(answer.body) // 2])) or b"")
+    await writer.drain()
+
+
+def _head(answer: Answer) -> h11.Response:
+    headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body)))]
+    return h11.Response(status_code=answer.status, headers=headers)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
