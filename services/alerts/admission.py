@@ -1,20 +1,25 @@
 """Verdicts in; the outbox entries that the rules make of them, out. Nothing is awaited here."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from libs.common.events import AlertRule, Verdict
+from libs.common.bus.codec import encode
+from libs.common.events import AlertRule, Decision, Direction, Verdict
 from services.alerts import metrics
 from services.alerts.policy.matching import match
-from services.alerts.policy.wording import compose
-from services.alerts.rows import Entry
+from services.alerts.policy.wording import compose, valid_until_ns
+from services.alerts.rows import Entry, Told
+
+_TIMES_END: Final = 2**63
 
 
 def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Entry]:
     """Return one entry for each rule that wants `verdict`.
 
     Raises:
-        ValueError: an id or an address cannot be stored as text (NUL, half a surrogate pair).
+        ValueError: an id or an address cannot be stored as text (NUL, half a surrogate pair), or a time as a number.
     """
+    times_of(verdict)
     metrics.VERDICTS.labels(verdict.decision).inc()
     entries: list[Entry] = []
     for rule in rules:
@@ -33,6 +38,39 @@ def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Ent
             )
             storable(signal.signal_id)
     return entries
+
+
+def told_of(verdict: Verdict) -> Told | None:
+    """Return what a signal's life needs of a verdict; None of one that was withheld, or has no direction.
+
+    Raises:
+        ValueError: an id cannot be stored as text, or a time as a number.
+    """
+    signal = verdict.signal
+    if verdict.decision is not Decision.PUBLISH or signal.direction is Direction.NEUTRAL:
+        return None
+    return Told(
+        signal_id=storable(signal.signal_id),
+        venue=storable(signal.venue),
+        symbol=storable(signal.symbol),
+        timeframe=signal.timeframe,
+        direction=signal.direction,
+        as_of_ns=times_of(verdict)[0],
+        valid_until_ns=times_of(verdict)[1],
+        event=encode(verdict),
+    )
+
+
+def times_of(verdict: Verdict) -> tuple[int, int]:
+    """Return when the verdict's signal was made, and until when it may be told.
+
+    Raises:
+        ValueError: one of them is no time that PostgreSQL can store.
+    """
+    times = verdict.signal.as_of_ns, valid_until_ns(verdict)
+    if not all(0 <= at_ns < _TIMES_END for at_ns in times):
+        raise ValueError(f"a time of {verdict.signal.signal_id!r} is out of the calendar")
+    return times
 
 
 def storable(value: str) -> str:

@@ -85,6 +85,7 @@ async def build(process: Process, settings: Settings) -> None:
     process.on_stop(dispatcher.stop)
     process.spawn(dispatcher.run(), name="dispatcher")  # what is queued goes out, whether or not the broker answers
     process.spawn(upkeep.keep(outbox, keep_days=settings.keep_days), name="upkeep")
+    process.spawn(upkeep.follow(outbox, dispatcher.nudge), name="follow")
     await bus.start()
     announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")

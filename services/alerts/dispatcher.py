@@ -119,6 +119,9 @@ class Dispatcher:
                 claim, Refused(f"cooldown: another was delivered less than {claim.cooldown_s} s ago", True)
             )
             return
+        if claim.edits is not None and claim.edits_message_id is None:
+            await self._write(claim, Refused("the message to change is not known any more", permanent=True))
+            return
         try:
             if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):
                 return
@@ -158,6 +161,8 @@ class Dispatcher:
                     seconds = max(0, now - claim.created_ns) / SECOND_NS
                     metrics.DELIVERY_SECONDS.labels(claim.channel, claim.severity).observe(seconds)
                     log.info("delivered", extra={"alert_id": claim.alert_id, "message_id": message_id})
+            case Ambiguous(reason) if claim.edits is not None:  # the same edit twice changes nothing
+                await self._outbox.release(claim, now, next_attempt_ns=now + _later_ns(claim), reason=reason)
             case Ambiguous(reason):
                 repeat_ns = None if claim.severity is Severity.INFO else now + _later_ns(claim)
                 await self._outbox.settle(claim, DeliveryState.AMBIGUOUS, now, reason=reason, repeat_ns=repeat_ns)
@@ -196,7 +201,14 @@ def _message(claim: Claim) -> Message:
     words = Piece(claim.html, claim.text)
     if claim.repeated:
         words = mark_repeat(words)
-    return Message(recipient=claim.address, html=words.html, text=words.text, silent=claim.severity is Severity.INFO)
+    return Message(
+        recipient=claim.address,
+        html=words.html,
+        text=words.text,
+        silent=claim.severity is Severity.INFO,
+        action="send" if claim.edits is None else "edit",
+        message_id=claim.edits_message_id,
+    )
 
 
 def _end(claim: Claim, reason: str) -> DeliveryState:

@@ -16,10 +16,10 @@ from libs.common.events import AlertRule, Verdict
 from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
-from services.alerts.admission import admit, storable
+from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.outbox import STORE_ERRORS, Outbox
-from services.alerts.rows import Entry, Placed
+from services.alerts.rows import Entry, Placed, Told
 from services.alerts.rules import Rules
 
 log = logging.getLogger(__name__)
@@ -103,14 +103,15 @@ class Intake:
         placed: list[Placed] = []
         for record in records:
             entries: list[Entry] = []
+            told: Told | None = None
             if not isinstance(record.event, Verdict):
                 await _park(self._verdicts, record, f"no verdict but {type(record.event).__name__}")
             else:
                 try:
-                    entries = admit(record.event, rules, now_ns())
+                    entries, told = admit(record.event, rules, now_ns()), told_of(record.event)
                 except ValueError as e:
                     await _park(self._verdicts, record, str(e))
-            placed.append(Placed(partition=record.partition, offset=record.offset, entries=entries))
+            placed.append(Placed(partition=record.partition, offset=record.offset, entries=entries, told=told))
         await self._outlast(lambda: self._outbox.take(topics.VERDICTS.name, placed, now_ns()), "enqueue")
         self._dispatcher.nudge()
 

@@ -17,7 +17,7 @@ import msgspec
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
-from services.alerts import metrics, offsets
+from services.alerts import lives, metrics, offsets
 from services.alerts.pacing import Pacing
 from services.alerts.policy.pace import Pace
 from services.alerts.rows import URGENCY, Claim, Entry, Placed, delivery_of, row_of
@@ -73,9 +73,20 @@ class Outbox:
             stands = await offsets.lock(connection, topic, list(reached))
             fresh = [one for one in placed if one.offset >= stands[one.partition]]
             new = await _insert(connection, [entry for one in fresh for entry in one.entries], now_ns)
+            for one in fresh:
+                if one.told is not None:
+                    await _announce(
+                        connection, await lives.follow(connection, one.told, now_ns, wanted=bool(one.entries))
+                    )
             ahead = {partition: max(place, stands[partition]) for partition, place in reached.items()}
             await offsets.advance(connection, topic, ahead)
         metrics.PASSED_OVER.labels(topic).inc(len(placed) - len(fresh))
+        return _queued(new)
+
+    async def step(self, now_ns: int) -> int:
+        """Queue what shows people how far signals they were told of have come; return how many."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            new = await _insert(connection, await lives.steps(connection, now_ns), now_ns)
         return _queued(new)
 
     async def places(self, topic: str, log_of: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -177,6 +188,7 @@ class Outbox:
 
     async def purge(self, before_ns: int) -> int:
         """Forget what ended before `before_ns`; return how many."""
+        await lives.forget(self._pool, before_ns)
         return len(await self._pool.fetch(PURGE, before_ns))
 
     async def announce(self, publish: Callable[[Sequence[Event]], Awaitable[None]]) -> int:

@@ -18,6 +18,23 @@ class Entry(Struct, frozen=True, kw_only=True):
     symbol: str
     timeframe: str
     cooldown_s: int = 0
+    edits: str | None = None
+    """The alert whose message this one changes."""
+    told_version: int = 0
+    """Which step of its signal's life it shows."""
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """A published verdict, as far as its life needs it."""
+
+    signal_id: str
+    venue: str
+    symbol: str
+    timeframe: str
+    direction: str
+    as_of_ns: int
+    valid_until_ns: int
+    event: bytes
 
 
 class Placed(Struct, frozen=True, kw_only=True):
@@ -26,6 +43,8 @@ class Placed(Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     entries: list[Entry]
+    told: Told | None = None
+    """The verdict, where it was published."""
 
 
 class Claim(Struct, frozen=True, kw_only=True):
@@ -51,6 +70,9 @@ class Claim(Struct, frozen=True, kw_only=True):
     repeated: bool
     """An earlier attempt may have arrived."""
     token: int
+    edits: str | None
+    edits_message_id: str | None
+    """The message that it changes, where it is an edit."""
     last_delivered_ns: int | None
     """When the same rule last reached its recipient about the same venue, symbol and timeframe."""
 
@@ -83,6 +105,8 @@ def row_of(entry: Entry, now_ns: int) -> dict[str, Any]:
         "symbol": entry.symbol,
         "timeframe": entry.timeframe,
         "cooldown_s": entry.cooldown_s,
+        "edits": entry.edits,
+        "told_version": entry.told_version,
         "updated_ns": now_ns,
         "next_attempt_ns": now_ns,
     }

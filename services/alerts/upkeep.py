@@ -1,4 +1,4 @@
-"""What runs beside the sender: finished alerts to alerts.deliveries.v1, old ones forgotten, the queue measured."""
+"""What runs beside the sender: deliveries published, signals followed, old alerts forgotten, the queue measured."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from services.alerts.outbox import STORE_ERRORS, Outbox
 log = logging.getLogger(__name__)
 
 _ANNOUNCE_EVERY_S: Final = 0.1
+_FOLLOW_EVERY_S: Final = 0.5
 _MEASURE_EVERY_S: Final = 5.0
 _PURGE_EVERY_S: Final = 3600.0
 
@@ -35,6 +36,22 @@ async def announce(outbox: Outbox, publish: Publish) -> None:
             continue
         if not published:
             await asyncio.sleep(_ANNOUNCE_EVERY_S)
+
+
+async def follow(outbox: Outbox, nudge: Callable[[], None]) -> None:
+    """Bring the messages about signals up to where those stand, for ever."""
+    backoff = Backoff(0.2, 5.0)
+    while True:
+        try:
+            if await outbox.step(now_ns()):
+                nudge()
+            backoff.reset()
+        except STORE_ERRORS as e:
+            metrics.STORE_FAULTS.labels("follow").inc()
+            log.warning("signals are not followed yet: %s", e)
+            await asyncio.sleep(backoff.next_s())
+            continue
+        await asyncio.sleep(_FOLLOW_EVERY_S)
 
 
 async def keep(outbox: Outbox, *, keep_days: int) -> None:

@@ -70,8 +70,8 @@ def render(verdict: Verdict) -> Piece:
     """Return the message; its HTML at most 4,096 UTF-16 units whatever the fields hold."""
     signal = verdict.signal
     rows = [
-        *_banner(verdict.origin),
-        _headline(signal),
+        *banner(verdict.origin),
+        headline(signal),
         join(
             data(signal.venue, _NAME_UNITS),
             f", {signal.timeframe} bars, score {numbers.signed(signal.score)},"
@@ -94,11 +94,13 @@ def mark_repeat(message: Piece) -> Piece:
     return markup.lines([bold(join(REPEAT_MARK)), message])
 
 
-def _banner(origin: Origin) -> list[Piece]:
+def banner(origin: Origin) -> list[Piece]:
+    """Return the line that says where the market comes from, unless it is live."""
     return [bold(join(_BANNERS[origin]))] if origin in _BANNERS else []
 
 
-def _headline(signal: Signal) -> Piece:
+def headline(signal: Signal) -> Piece:
+    """Return direction, label and symbol."""
     label = signal.label.replace("_", " ").upper()
     return bold(
         join(f"{_ARROWS[signal.direction]} {label} ", data(signal.symbol, _NAME_UNITS), f" ({signal.direction})")

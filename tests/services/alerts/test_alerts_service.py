@@ -210,6 +210,29 @@ async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environme
         assert await process.health.faults() == {}
 
 
+async def test_a_signal_of_the_other_direction_changes_the_first_message(publisher, environment, fake, monkeypatch):
+    environment["CSX_ALERTS_CHATS"] = "1001"
+    environment["CSX_ALERTS_LABELS"] = "buy"
+    at_ns = now_ns()
+    async with inside(environment, monkeypatch):
+        await publisher.publish([verdict("long", as_of_ns=at_ns)])
+        await until(arrived(fake, 1))
+        short = verdict("short", -0.5, as_of_ns=at_ns + 1, direction=Direction.SHORT, label=Label.SELL)
+        await publisher.publish([short])
+        await until(arrived(fake, 2))
+
+        async def changed():
+            return fake.bot.accepted[0].edits
+
+        await until(changed)
+    first, notice = fake.bot.accepted
+    assert first.text.split("\n")[0].startswith("INVALIDATED ")
+    assert "By signal short" in first.text
+    assert first.text.endswith("Signal long")
+    assert notice.text.split("\n")[1].startswith("INVALIDATED ")
+    assert notice.text.endswith("Signal long")
+
+
 async def test_a_killed_sender_s_message_is_repeated_once_and_marked(publisher, environment, fake):
     environment["CSX_ALERTS_CHATS"] = "1001"
     fake.script.add([Fault(action=Action.HANG_AFTER)])

@@ -23,6 +23,7 @@ from libs.common.events import (
     Verdict,
 )
 from services.alerts.policy import numbers
+from services.alerts.policy.lifecycle import Life, Step, notice, shown
 from services.alerts.policy.markup import data, units
 from services.alerts.policy.wording import alert_id, compose, mark_repeat, render, valid_until_ns
 
@@ -295,13 +296,14 @@ def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats
         if with_plan
         else None,
     )
-    message = mark_repeat(render(said))
-    assert 0 < units(message.html) <= 4096
-    assert units(message.text) <= 4096
-    message.html.encode()
-    parser = Strict()
-    parser.feed(message.html)
-    parser.close()
-    assert parser.open == []
-    assert "".join(parser.words) == message.text
+    life = Life(step=list(Step)[1 + count % 3], version=count, step_ns=times[2], by_signal=words[10] or None)
+    for message in (mark_repeat(render(said)), shown(said, life), notice(said, life)):
+        assert 0 < units(message.html) <= 4096
+        assert units(message.text) <= 4096
+        message.html.encode()
+        parser = Strict()
+        parser.feed(message.html)
+        parser.close()
+        assert parser.open == []
+        assert "".join(parser.words) == message.text
     alert_id(words[9], words[2])
