@@ -49,7 +49,7 @@ class Funding(Struct):
             tally.damaged += 1
             return []
         normal = bool(event.interval_s and event.interval_s > 0)
-        value = event.rate * _EIGHT_HOURS_S / event.interval_s if event.interval_s and normal else event.rate
+        value = event.rate * (_EIGHT_HOURS_S / event.interval_s) if event.interval_s and normal else event.rate
         if event.event_ns < self.ranks.at_ns:
             tally.late += 1
             return []
