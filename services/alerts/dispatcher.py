@@ -122,6 +122,7 @@ class Dispatcher:
         if claim.edits is not None and claim.edits_message_id is None:
             await self._write(claim, Refused("the message to change is not known any more", permanent=True))
             return
+        asked_s = monotonic_s()
         try:
             if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):
                 return
@@ -130,6 +131,10 @@ class Dispatcher:
             log.warning("the outbox does not answer: %s", e)
             return  # surely not sent: the lease's end makes it pending again
         began_s = monotonic_s()
+        if began_s - asked_s > self._lease_s / 2:
+            log.warning("stopped for too long to send", extra={"alert_id": claim.alert_id})
+            metrics.FENCED.labels("send").inc()
+            return  # frozen meanwhile: another may have it by the time our request would arrive
         try:
             async with asyncio.timeout(self._lease_s / 2):  # over before anyone may take us for dead
                 outcome = await self._channels[claim.channel].send(_message(claim))
