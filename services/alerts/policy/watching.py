@@ -11,6 +11,7 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct, field
 
 from libs.common.events import (
+    MINUTE_NS,
     Candle,
     FeedQuality,
     FundingRate,
@@ -68,6 +69,13 @@ class Watching(Struct):
         watch = WINDOWS.get(type(event))
         return [] if watch is None else watch(self, event)
 
+    def ahead(self, event: Trade | Liquidation | FundingRate | OpenInterest | Metric) -> bool:
+        """Return whether the event says that it happens a minute after it was received; it is counted, and no more."""
+        if 0 < event.received_ns < event.event_ns - MINUTE_NS:
+            self.tally.ahead += 1
+            return True
+        return False
+
     def market(self, venue: str, symbol: str) -> Market | None:
         """Return the market, watched from now on; None, counted, when there are enough."""
         symbols = self.markets.get(venue)
@@ -104,7 +112,7 @@ def _trade(watching: Watching, event: Trade) -> list[Subject]:
     burst = market.burst
     if at_ns > burst.prints.heard_ns:  # noqa: PLR1730  # a call of max costs more, on each trade
         burst.prints.heard_ns = at_ns
-    if event.price * event.size >= LARGE_USD and market.dollars:
+    if event.price * event.size >= LARGE_USD and market.dollars and not watching.ahead(event):
         told = burst.on_print(event, watching.tally)
         return told if at_ns < burst.due_ns else told + _ebb(burst, event)
     return [] if at_ns < burst.due_ns else _ebb(burst, event)
@@ -112,7 +120,7 @@ def _trade(watching: Watching, event: Trade) -> list[Subject]:
 
 def _liquidation(watching: Watching, event: Liquidation) -> list[Subject]:
     market = watching.market(event.venue, event.symbol)
-    return [] if market is None else market.burst.on_liquidation(event, watching.tally)
+    return [] if market is None or watching.ahead(event) else market.burst.on_liquidation(event, watching.tally)
 
 
 def _mark(watching: Watching, event: MarkPrice) -> list[Subject]:
@@ -123,7 +131,7 @@ def _mark(watching: Watching, event: MarkPrice) -> list[Subject]:
 
 def _funding(watching: Watching, event: FundingRate) -> list[Subject]:
     market = watching.market(event.venue, event.symbol)
-    if market is None:
+    if market is None or watching.ahead(event):
         return []
     if market.funding is None:
         market.funding = Funding()
@@ -132,7 +140,7 @@ def _funding(watching: Watching, event: FundingRate) -> list[Subject]:
 
 def _interest(watching: Watching, event: OpenInterest) -> list[Subject]:
     market = watching.market(event.venue, event.symbol)
-    if market is None:
+    if market is None or watching.ahead(event):
         return []
     if market.interest is None:
         market.interest = Interest()
@@ -152,7 +160,7 @@ def _candle(watching: Watching, event: Candle) -> list[Subject]:
 
 def _metric(watching: Watching, event: Metric) -> list[Subject]:
     market = watching.market(event.venue, event.symbol)
-    if market is None:
+    if market is None or watching.ahead(event):
         return []
     if market.numbers is None:
         market.numbers = Numbers()

@@ -35,7 +35,7 @@ class Burst(Struct):
 
     def on_print(self, event: Trade, tally: Tally) -> list[Subject]:
         """Take a trade of at least `prints.LARGE_USD` on a market that is quoted in dollars."""
-        counted, whale = self.prints.take(event, tally)
+        counted, whale = self.prints.take(event, self.group, tally)
         if not counted:
             return []
         told = self._tell(event.venue, event.symbol, event.origin, self.prints.window.now_ns)

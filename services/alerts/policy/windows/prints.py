@@ -32,7 +32,7 @@ class Prints(Struct):
     heard_ns: int = -1
     """Time of the newest trade of any size."""
 
-    def take(self, event: Trade, tally: Tally) -> tuple[bool, Subject | None]:
+    def take(self, event: Trade, group: str | None, tally: Tally) -> tuple[bool, Subject | None]:
         """Count a trade of at least `LARGE_USD`, once; return whether it counted, and the print if it is worth telling.
 
         Told is what exceeds all that was told of its side in its second, so no threshold is missed.
@@ -49,9 +49,9 @@ class Prints(Struct):
             return False, None
         side = 0 if event.side is Side.BUY else 1
         tally.dropped += self.window.add((event.event_ns, amount, side))
-        return True, self._print(event, amount, side) if amount >= WHALE_USD * MILLIONTHS else None
+        return True, self._print(event, amount, side, group) if amount >= WHALE_USD * MILLIONTHS else None
 
-    def _print(self, event: Trade, amount: int, side: int) -> Subject | None:
+    def _print(self, event: Trade, amount: int, side: int, group: str | None) -> Subject | None:
         second = event.event_ns // SECOND_NS
         record = self.records.get(second)
         if record is None:
@@ -61,12 +61,15 @@ class Prints(Struct):
         if amount <= record[side]:
             return None
         record[side] = amount
+        facts: dict[str, Fact] = {"print_usd": amount / MILLIONTHS, "print_side": event.side.value}
+        if group is not None:
+            facts["cap_group"] = group
         return subject(
             Kind.WHALE,
             (event.venue, event.symbol),
             event.event_ns,
             f"{event.venue}|{event.symbol}|{event.trade_id}",
-            {"print_usd": amount / MILLIONTHS, "print_side": event.side.value},
+            facts,
             origin=event.origin,
             valid_s=_VALID_S,
         )

@@ -39,6 +39,9 @@ class Spikes(Struct):
         if not (isfinite(event.close) and event.close > 0 and isfinite(event.volume) and event.volume >= 0):
             tally.damaged += 1
             return []
+        if event.close_ns > event.event_ns + MINUTE_NS:
+            tally.ahead += 1
+            return []
         if self.opens_ns and event.open_ns <= self.opens_ns[-1]:
             if event.open_ns in self.opens_ns:
                 tally.repeated += 1

@@ -16,5 +16,7 @@ class Tally(Struct):
     """Events of markets beyond the most that are watched."""
     damaged: int = 0
     """Events whose numbers are none: not finite, or not above zero where they must be."""
+    ahead: int = 0
+    """Events more than a minute later than their receipt: a clock that is wrong must not empty the windows."""
     restarted: int = 0
     """Ranks that began anew, because their measure changed."""

@@ -44,7 +44,7 @@ def funding(at_s: float, rate: float, interval_s: int | None = 28_800):
     return FundingRate(**market(at_s, BTC, "okx"), rate=rate, interval_s=interval_s)
 
 
-def interest(at_s: float, **measures: float | None):
+def interest(at_s: float, **measures: Any):
     return OpenInterest(**market(at_s, BTC, "okx"), **measures)
 
 

@@ -105,7 +105,7 @@ def test_a_cascade_within_a_second_is_told_rarely_and_never_five_percent_late():
     for number in range(1_000):
         total += 2_000 - number
         told += watching.take(liquidation(number / 1_001, 2_000.0 - number))
-        assert told[-1].facts["liq_usd_30s"] * 1.05 > total
+        assert float(told[-1].facts["liq_usd_30s"]) * 1.05 > total
     assert 20 < len(told) < 120
     assert total == 1_500_500
     assert not any(subject.facts["storm"] for subject in told)
@@ -154,7 +154,8 @@ def test_recorded_liquidations(recordings, venue, name):
     found = Normalizer(venue, [recordings / "raw" / name]).run()
     liquidations = [event for event in found if isinstance(event, Liquidation)]
     assert len(liquidations) >= 5
-    watching, newest = Watching(), {}
+    newest: dict[str, int] = {}
+    watching = Watching()
     for number, event in enumerate(liquidations):
         subjects = watching.take(event)
         before = newest.get(event.symbol, 0)

@@ -1,4 +1,4 @@
-"""Storm, cluster and radar at each edge of the predecessors' table (ws_alert: storm, cluster, radar of three groups)."""
+"""Storm, cluster and radar at each edge of the predecessors' table (`ws_alert`, three groups of coins)."""
 
 from math import inf, nextafter
 
@@ -9,7 +9,7 @@ from services.alerts.policy.windows.groups import GROUPS, radar
 from services.alerts.policy.windows.rolling import MILLIONTHS
 from tests.services.alerts.policy.windows.market_events import BUY, LONG, SELL, SHORT, liquidation, trade
 
-# coin of the group, storm: dollars and count, cluster: dollars, dominance and count, convergence, threshold of the radar
+# coin; storm: dollars, count; cluster: dollars, dominance, count; radar: convergence, threshold
 TABLE = [
     ("BTC", 2_000_000, 3, 3_000_000, 0.70, 3, 0.30, 0.7),
     ("ETH", 2_000_000, 3, 3_000_000, 0.70, 3, 0.30, 0.7),

@@ -75,7 +75,9 @@ def test_late_and_damaged_rates_change_nothing():
     assert watching.take(funding(40, 9e-4)) == []
     assert watching.take(funding(200, float("nan"))) == []
     assert (watching.tally.late, watching.tally.damaged) == (1, 1)
-    assert watching.markets["okx"][BTC].funding.ranks.value == 1e-4
+    found = watching.markets["okx"][BTC].funding
+    assert found is not None
+    assert found.ranks.value == 1e-4
 
 
 def test_the_change_of_an_hour_is_absent_until_there_was_one():

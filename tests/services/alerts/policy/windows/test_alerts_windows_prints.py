@@ -1,5 +1,7 @@
 """Large trades: whale prints by hand, and a recorded tape recomputed with polars."""
 
+from typing import Any
+
 import polars as pl
 import pytest
 from hypothesis import given
@@ -19,7 +21,13 @@ def test_a_whale_print_is_a_story_of_its_own():
     (subject,) = whales(Watching(), trade(3, 1_000_000.0, SELL, trade_id="77"))
     assert subject.key == f"whale|okx|{BTC}|77"
     assert (subject.at_ns, subject.origin) == (ns(3), Origin.RECORDED)
-    assert subject.facts == {"venue": "okx", "symbol": BTC, "print_usd": 1_000_000.0, "print_side": "sell"}
+    assert subject.facts == {
+        "venue": "okx",
+        "symbol": BTC,
+        "print_usd": 1_000_000.0,
+        "print_side": "sell",
+        "cap_group": "majors",
+    }
 
 
 @pytest.mark.parametrize(("usd", "told"), [(49_999.99, 0), (50_000.0, 1), (200_000.0, 1), (500_000.0, 1)])
@@ -67,7 +75,9 @@ def test_trades_below_ten_thousand_are_not_looked_at():
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from([10, 49, 50, 80, 200]), st.booleans()), max_size=60))
 def test_no_threshold_on_a_print_is_missed(rows):
     """What a rule over all prints would have seen in a second, it sees: the records of each second and side."""
-    watching, told, real, newest = Watching(), {}, {}, -1
+    told: dict[Any, Any] = {}
+    real: dict[Any, Any] = {}
+    watching, newest = Watching(), -1
     for number, (at_s, thousands, bought) in enumerate(rows):
         event = trade(at_s + number / 1_000, thousands * 1_000.0, BUY if bought else SELL, trade_id=str(number))
         second, side = event.event_ns // SECOND_NS, event.side
@@ -125,9 +135,9 @@ def test_recorded_trades_against_polars(recordings):
         assert subject.facts["prints_buy_usd_30s"] == pytest.approx(inside["buy"].sum(), abs=1e-3)
         assert subject.facts["prints_sell_usd_30s"] == pytest.approx(inside["sell"].sum(), abs=1e-3)
         assert subject.facts["prints_count_30s"] == inside.height
-        total = inside["usd"].sum()
+        total = float(inside["usd"].sum())
         if total:
-            lean = max(inside["buy"].sum(), inside["sell"].sum()) / total
+            lean = max(float(inside["buy"].sum()), float(inside["sell"].sum())) / total
             assert subject.facts["prints_dominance_30s"] == pytest.approx(lean)
             is_cluster = total >= 3_000_000 and lean >= 0.7 and inside.height >= 3
             assert subject.facts["cluster"] is is_cluster
@@ -137,7 +147,7 @@ def test_recorded_trades_against_polars(recordings):
         .group_by("second", "side")
         .agg(pl.col("usd").max())
     )
-    records = {}
+    records: dict[Any, Any] = {}
     for subject in whale_prints:
         key = (subject.at_ns // SECOND_NS, subject.facts["print_side"])
         records[key] = max(records.get(key, 0.0), subject.facts["print_usd"])

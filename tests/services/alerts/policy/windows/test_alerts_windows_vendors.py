@@ -1,5 +1,7 @@
 """Vendors' numbers: units and names of the common catalogue, one story a coin, whales of ten minutes."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,7 +118,8 @@ values = st.one_of(st.none(), st.integers(-3, 3).map(float))
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(STATES[:3]), values), max_size=40))
 def test_facts_are_the_newest_of_each_name(rows):
-    watching, newest = Watching(), {}
+    newest: dict[str, Any] = {}
+    watching = Watching()
     for at_s, name, value in rows:
         subjects = watching.take(metric(at_s, name, value))
         if value is None:
