@@ -25,6 +25,8 @@ class Burst(Struct):
     forced: Forced = field(default_factory=Forced)
     prints: Prints = field(default_factory=Prints)
     told: Told = field(default_factory=Told)
+    told_ns: int = -1
+    """Of the newest event of either stream: what is told of one key never runs backwards."""
     due_ns: int = NEVER_NS
 
     def on_liquidation(self, event: Liquidation, tally: Tally) -> list[Subject]:
@@ -67,14 +69,15 @@ class Burst(Struct):
                 flags += [clustered > 0, composite.alarm]
         count = brief.first_count + brief.second_count
         sums = [count, brief.first, brief.second, long.first + long.second, large.first, large.second]
-        if not self.told.worth(at_ns, flags, [brief.largest or 0], sums):
+        self.told_ns = max(self.told_ns, at_ns)
+        if not self.told.worth(self.told_ns, flags, [brief.largest or 0], sums):
             return []
-        self.due_ns = at_ns + BRIEF_NS if any(sums) else NEVER_NS
+        self.due_ns = self.told_ns + BRIEF_NS if any(sums) else NEVER_NS
         return [
             subject(
                 Kind.LIQUIDATION,
                 (venue, symbol),
-                at_ns,
+                self.told_ns,
                 f"{venue}|{symbol}",
                 facts,
                 origin=origin,

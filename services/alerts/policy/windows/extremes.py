@@ -16,6 +16,7 @@ _BPS: Final = 10_000.0
 _TELL_NS: Final = MINUTE_NS
 """What stays as it is, is told again after a minute: a rule with `for` must see that it lasts."""
 _HOUR_TOLERANCE_NS: Final = 10 * MINUTE_NS
+_SEEN_NS: Final = 10 * MINUTE_NS
 _VALID_S: Final = 900
 
 
@@ -41,6 +42,10 @@ class Funding(Struct):
     ranks: Ranks = field(default_factory=Ranks)
     normal: bool = False
     """Whether the samples are of eight hours."""
+    settles_ns: int = 0
+    """When the venue settles next, as it said; 0 before it did."""
+    seen_s: float | None = None
+    """Between two settlements, where the venue passed from one to the next before our eyes."""
     pulse: Pulse = field(default_factory=Pulse)
 
     def take(self, event: FundingRate, tally: Tally) -> list[Subject]:
@@ -48,11 +53,12 @@ class Funding(Struct):
         if not isfinite(event.rate):
             tally.damaged += 1
             return []
-        normal = bool(event.interval_s and event.interval_s > 0)
-        value = event.rate * (_EIGHT_HOURS_S / event.interval_s) if event.interval_s and normal else event.rate
         if event.event_ns < self.ranks.at_ns:
             tally.late += 1
             return []
+        interval_s = self._interval_s(event)
+        normal = interval_s is not None
+        value = event.rate if interval_s is None else event.rate * (_EIGHT_HOURS_S / interval_s)
         if normal is not self.normal:
             tally.restarted += self.ranks.at_ns >= 0
             self.ranks, self.normal = Ranks(), normal
@@ -66,6 +72,18 @@ class Funding(Struct):
         if rank is not None:
             facts["funding_rank"] = rank
         return [_told(Kind.FUNDING, event, facts)]
+
+    def _interval_s(self, event: FundingRate) -> float | None:
+        """Return the interval that the venue says, else the one between its last two times of settlement.
+
+        Only a change that is seen within minutes of a settlement counts: after a longer silence one may be missing.
+        """
+        settled_ns, self.settles_ns = self.settles_ns, event.next_funding_ns or self.settles_ns
+        if 0 < settled_ns < self.settles_ns:
+            passed_ns = event.event_ns - settled_ns
+            self.seen_s = (self.settles_ns - settled_ns) / SECOND_NS if 0 <= passed_ns < _SEEN_NS else None
+        said_s = event.interval_s
+        return float(said_s) if said_s is not None and said_s > 0 else self.seen_s
 
 
 class Interest(Struct):

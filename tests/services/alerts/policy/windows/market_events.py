@@ -40,8 +40,9 @@ def trade(at_s: float, usd: float, side: Side = BUY, symbol: str = BTC, venue: s
     return Trade(**market(at_s, symbol, venue), price=1.0, size=usd, side=side, trade_id=identity)
 
 
-def funding(at_s: float, rate: float, interval_s: int | None = 28_800):
-    return FundingRate(**market(at_s, BTC, "okx"), rate=rate, interval_s=interval_s)
+def funding(at_s: float, rate: float, interval_s: int | None = 28_800, next_s: float | None = None):
+    settles_ns = None if next_s is None else ns(next_s)
+    return FundingRate(**market(at_s, BTC, "okx"), rate=rate, interval_s=interval_s, next_funding_ns=settles_ns)
 
 
 def interest(at_s: float, **measures: Any):

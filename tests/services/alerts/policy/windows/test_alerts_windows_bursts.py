@@ -90,6 +90,19 @@ def test_what_ends_is_heard_to_end_though_nobody_is_liquidated_any_more():
     assert told[600.5] == (0.0, 0.0, False, False)  # and then there is silence
 
 
+def test_streams_that_lag_behind_each_other_do_not_run_time_backwards():
+    watching, told = Watching(), []
+    for second in range(40):
+        told += watching.take(trade(second + 0.4, 20_000.0))
+        told += watching.take(liquidation(second, 1_000.0 + second))  # two fifths of a second late
+        told += watching.take(trade(second + 0.7, 20_000.0))
+    times = [subject.at_ns for subject in told]
+    assert times == sorted(times)
+    assert told[-1].facts["liq_count_30s"] == 30.0
+    assert told[-1].facts["prints_count_30s"] == 60.0
+    assert len(told) < 40 * 2 + 20
+
+
 def test_the_mark_price_lets_time_pass_where_nobody_trades():
     watching = Watching()
     watching.take(liquidation(0, 800.0))

@@ -69,6 +69,22 @@ def test_a_venue_that_begins_to_say_its_interval_starts_anew():
     assert watching.tally.restarted == 1
 
 
+def test_an_interval_that_a_venue_does_not_say_is_the_time_between_its_settlements():
+    watching = Watching()
+
+    def bps(at_s, next_s):
+        (subject,) = watching.take(funding(at_s, 0.001, None, next_s))
+        return subject.facts.get("funding_bps_8h")
+
+    assert bps(0, 4 * HOUR) is None
+    assert bps(4 * HOUR - 5, 4 * HOUR) is None
+    assert bps(4 * HOUR + 599, 8 * HOUR) == pytest.approx(20.0)
+    assert bps(5 * HOUR, 8 * HOUR) == pytest.approx(20.0)
+    assert bps(8 * HOUR, 16 * HOUR) == pytest.approx(10.0)  # it settles less often now
+    assert bps(16 * HOUR + 600, 24 * HOUR) is None  # too late to know that none is missing
+    assert bps(24 * HOUR - 1, 40 * HOUR) is None  # nor is this a settlement that has passed
+
+
 def test_late_and_damaged_rates_change_nothing():
     watching = Watching()
     watching.take(funding(100, 1e-4))
