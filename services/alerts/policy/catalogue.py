@@ -182,7 +182,7 @@ METRICS: Final[dict[str, Metric]] = {
     "process": Metric(str, "text", _SYSTEM, "which of ours it is about", "system"),
     "memory_share": Metric(float, "0 to 1", _SYSTEM, "of the memory it may use", "system"),
     "lag": Metric(float, "count", _SYSTEM, "records it has not read yet", "system"),
-    "error_rate": Metric(float, "1/min", _SYSTEM, "errors", "system"),
+    "error_rate": Metric(float, "fraction", _SYSTEM, "of what it handled: what failed", "system"),
     "queue_age_s": Metric(float, "s", _SYSTEM, "since the oldest waiting alert was queued", "system"),
     "up": Metric(bool, "true or false", _SYSTEM, "it answers", "system"),
 }
