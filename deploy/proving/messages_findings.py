@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from deploy.local.sandbox.telegram_bot import Accepted
+from deploy.local.sandbox.telegram_messages import Accepted
 from deploy.proving.report import Finding
 from libs.common.events import Delivery
 from services.alerts.policy.wording import REPEAT_MARK

@@ -6,6 +6,7 @@ from typing import Final
 from libs.common.bus.codec import encode
 from libs.common.events import AlertRule, Decision, Direction, Verdict
 from services.alerts import metrics
+from services.alerts.policy.judged import subject_of
 from services.alerts.policy.matching import match
 from services.alerts.policy.wording import compose, valid_until_ns
 from services.alerts.rows import Entry, Told
@@ -22,8 +23,9 @@ def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Ent
     times_of(verdict)
     metrics.VERDICTS.labels(verdict.decision).inc()
     entries: list[Entry] = []
+    facts = subject_of(verdict).facts
     for rule in rules:
-        answer = match(rule, verdict)
+        answer = match(rule, verdict, facts)
         metrics.MATCHES.labels(answer.reason).inc()
         if answer.wanted:
             signal = verdict.signal

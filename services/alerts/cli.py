@@ -16,29 +16,53 @@ from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.settings import load
 from services.alerts.outbox import STORE_ERRORS, Outbox
-from services.alerts.policy.matching import match
+from services.alerts.policy.catalogue import METRICS
+from services.alerts.policy.judged import subject_of
+from services.alerts.policy.language import Condition, Fault
+from services.alerts.policy.matching import condition_of, match
 from services.alerts.policy.wording import compose
 from services.alerts.settings import Settings
 
 app = typer.Typer(help="Alerts: rules, messages, deliveries.", no_args_is_help=True)
 
-_PREVIEW = AlertRule(rule_id="preview", recipient="0")
+_EXAMPLE = 'abs_score >= 0.6 and regime == "trend"'
 
 
 @app.command()
 def render(
     file: Annotated[str, typer.Argument(help="NDJSON of signals or verdicts; - is standard input.")],
     json: Annotated[bool, typer.Option("--json", help="Alerts as NDJSON, HTML and plain text.")] = False,
+    condition: Annotated[str, typer.Option(help=f"What must hold, as in a rule: {_EXAMPLE}")] = "",
 ) -> None:
     """Print the message of each signal or verdict that anyone could be told of; other events are passed over."""
+    if condition:
+        _understood(condition)
+    rule = AlertRule(rule_id="preview", recipient="0", condition=condition)
     try:
         for verdict in _verdicts(file):
-            if match(_PREVIEW, verdict).wanted:
-                alert = compose(_PREVIEW, verdict, verdict.decided_ns)
+            if match(rule, verdict, subject_of(verdict).facts).wanted:
+                alert = compose(rule, verdict, verdict.decided_ns)
                 emit(alert if json or not sys.stdout.isatty() else f"{alert.text}\n".encode())
         flush()
     except BrokenPipeError:
         closed_pipe()
+
+
+@app.command()
+def condition(
+    text: Annotated[str, typer.Argument(metavar="CONDITION", help=f"Of a rule about signals: {_EXAMPLE}")],
+) -> None:
+    """Say which metrics a condition asks about, with their units; or where it is wrong, with exit code 2."""
+    for name in sorted(_understood(text).names):
+        emit(f"{name}: {METRICS[name].meaning} ({METRICS[name].unit})".encode())
+    flush()
+
+
+def _understood(text: str) -> Condition:
+    try:
+        return condition_of(text)
+    except Fault as e:
+        raise InputError(e.shown(text)) from e
 
 
 @app.command()

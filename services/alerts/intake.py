@@ -19,6 +19,7 @@ from services.alerts import metrics
 from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.outbox import STORE_ERRORS, Outbox
+from services.alerts.policy.matching import condition_of
 from services.alerts.rows import Entry, Placed, Told
 from services.alerts.rules import Rules
 
@@ -91,6 +92,8 @@ class Intake:
             try:
                 for value in (event.rule_id, event.channel, event.recipient):
                     storable(value)
+                if event.condition and not event.deleted:
+                    condition_of(event.condition)
             except ValueError as e:
                 await _park(self._rule_changes, record, str(e))
             else:

@@ -7,6 +7,7 @@ from pydantic_settings import NoDecode
 
 from libs.common.events import AlertRule, Label, Severity, Timeframe
 from libs.common.runtime.settings import ServiceSettings
+from services.alerts.policy.matching import condition_of
 
 
 class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
@@ -24,6 +25,8 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     """Labels these chats hear of (`strong_buy,strong_sell`); any where empty."""
     timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = ()
     """Timeframes these chats hear of; any where empty."""
+    condition: str = ""
+    """What must hold besides, in the language of conditions: `abs_score >= 0.6 and regime == "trend"`."""
     cooldown_s: int = Field(0, ge=0)
     """Least seconds between two delivered alerts of one chat, market and timeframe."""
     severity: Severity = Severity.WARNING
@@ -44,6 +47,13 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("condition")
+    @classmethod
+    def _understood(cls, value: str) -> str:
+        if value:
+            condition_of(value)
+        return value
+
     @model_validator(mode="after")
     def _strict_in_production(self) -> Self:
         if self.environment == "production" and not self.telegram_token.get_secret_value():
@@ -59,6 +69,7 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
                 min_score=self.min_score,
                 labels=self.labels,
                 timeframes=self.timeframes,
+                condition=self.condition,
                 cooldown_s=self.cooldown_s,
                 severity=self.severity,
             )

@@ -22,6 +22,8 @@ class AlertRule(Struct, frozen=True, kw_only=True, tag_field="type", tag="alert_
     min_score: float = 0.0
     """Least absolute score, in [0, 1]."""
     min_confidence: float = 0.0
+    condition: str = ""
+    """What must hold besides, in the language of conditions (docs/alerts.md): `abs_score >= 0.6 and regime == "trend"`."""
     cooldown_s: int = 0
     """Least time between two delivered alerts of one (rule, venue, symbol, timeframe)."""
     severity: Severity = Severity.WARNING

@@ -101,3 +101,26 @@ def test_without_a_database_it_says_so(monkeypatch):
     assert run("outbox")[0] == 3
     monkeypatch.setenv("CSX_POSTGRES_DSN", "postgresql://a@127.0.0.1:1/x")
     assert run("outbox")[0] == 5
+
+
+def test_a_condition_says_what_it_asks_about():
+    result = CliRunner().invoke(app, ["condition", "abs_score >= 0.6 and score > 0"])
+    assert result.exit_code == 0
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["abs_score", "score"]
+
+
+def test_a_condition_that_is_none_points_at_the_place():
+    result = CliRunner().invoke(app, ["condition", "scor > 0.5"])
+    assert isinstance(result.exception, CsxError)
+    assert result.exception.exit_code == 2
+    assert str(result.exception).splitlines() == [
+        "column 1: there is no metric scor (is it score?)",
+        "scor > 0.5",
+        "^^^^",
+    ]
+
+
+@pytest.mark.parametrize(("condition", "count"), [("score > 0.4", 1), ("score > 0.6", 0), ("probability > 0.1", 0)])
+def test_what_is_rendered_can_be_bounded_by_a_condition(condition, count):
+    given = encode(verdict("s1", Decision.PUBLISH))
+    assert len(run("render", "-", "--json", "--condition", condition, given=given)[1]) == count

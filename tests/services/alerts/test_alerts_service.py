@@ -210,6 +210,22 @@ async def test_a_verdict_reaches_everyone_who_asked(broker, publisher, environme
         assert await process.health.faults() == {}
 
 
+async def test_a_rule_s_condition_is_asked_and_one_that_is_none_is_parked(
+    broker, publisher, environment, fake, monkeypatch
+):
+    environment["CSX_ALERTS_CHATS"] = ""
+    asks = AlertRule(rule_id="asks", recipient="1001", condition='abs_score >= 0.6 and label != "sell"')
+    wrong = AlertRule(rule_id="wrong", recipient="1002", condition="abs_score >= ")
+    await publisher.publish([asks, wrong])
+    await publisher.publish([verdict("weak", 0.5), verdict("strong", 0.7)])
+    async with inside(environment, monkeypatch):
+        await until(arrived(fake, 1))
+        (reject,) = await read(broker, topics.ALERTS_REJECTS, 1)
+    assert [(one.chat_id, one.text.split("Signal ")[1]) for one in fake.bot.accepted] == [(1001, "strong")]
+    assert isinstance(reject, Reject)
+    assert reject.detail.startswith("column 13: something is missing after >=")
+
+
 async def test_a_signal_of_the_other_direction_changes_the_first_message(publisher, environment, fake, monkeypatch):
     environment["CSX_ALERTS_CHATS"] = "1001"
     environment["CSX_ALERTS_LABELS"] = "buy"

@@ -8,14 +8,21 @@ from msgspec.structs import replace
 
 from libs.common.events import (
     AlertRule,
+    Contribution,
     Decision,
     Direction,
     Label,
+    Plan,
     Signal,
+    Target,
     Timeframe,
     Verdict,
 )
+from services.alerts.policy.catalogue import METRICS
+from services.alerts.policy.judged import subject_of
 from services.alerts.policy.matching import match
+from services.alerts.policy.subjects import Kind
+from services.signals.engine.config import WEIGHTS
 
 SIGNAL = Signal(
     venue="okx",
@@ -40,6 +47,8 @@ VERDICT = Verdict(
     judge="rules",
     decided_ns=0,
 )
+
+SMC = Contribution(layer="smc", score=-0.2, confidence=1.0, weight=0.5, contribution=-0.1)
 
 
 def rule(**changes: Any) -> AlertRule:
@@ -75,9 +84,45 @@ def verdict(**changes: Any) -> Verdict:
         (rule(), verdict(score=math.nan), "score"),
         (rule(min_confidence=0.6), verdict(), "matched"),
         (rule(min_confidence=0.61), verdict(), "confidence"),
+        (rule(condition='abs_score >= 0.5 and timeframe in ["5m", "15m"]'), verdict(score=-0.5), "matched"),
+        (rule(condition="score > 0.5"), verdict(), "condition"),
+        (rule(condition='regime == "trend"'), verdict(), "condition_unknown"),
+        (rule(condition='regime == "trend" or score > 0.4'), verdict(), "matched"),
+        (rule(condition="layer_smc < 0 and conflict > 0.2"), verdict(conflict=0.3, contributions=(SMC,)), "matched"),
+        (rule(condition="no_such_name > 1"), verdict(), "condition_invalid"),
+        (rule(condition="score > 0.5", min_score=0.9), verdict(), "score"),
     ],
 )
 def test_a_rule_wants_what_meets_every_condition(wish, said, reason):
-    answer = match(wish, said)
+    answer = match(wish, said, subject_of(said).facts)
     assert answer.reason == reason
     assert answer.wanted is (reason == "matched")
+
+
+def test_a_condition_may_ask_what_the_plan_says():
+    plan = Plan(
+        entry_low=99.0,
+        entry_high=101.0,
+        stop=97.0,
+        targets=(Target(price=106.0, reward_to_risk=1.8),),
+        expires_ns=1,
+        invalidation="",
+        stop_basis="atr",
+        atr=2.0,
+        fee_rate=0.0005,
+        break_even_hit_rate=0.36,
+    )
+    facts = subject_of(verdict(plan=plan, probability=0.6)).facts
+    assert (facts["break_even"], facts["reward_to_risk"], facts["stop_distance_atr"]) == (0.36, 1.8, 1.5)
+    assert facts["probability"] == 0.6
+    assert "stop_distance_atr" not in subject_of(verdict()).facts
+    assert "probability" not in subject_of(verdict()).facts
+
+
+def test_every_fact_of_a_signal_is_in_the_catalogue():
+    layers = tuple(replace(SMC, layer=name) for name in {one.layer for one in WEIGHTS})
+    subject = subject_of(verdict(contributions=layers, conflict=0.1, regime="trend", effective_layers=3.0))
+    for name, value in subject.facts.items():
+        assert Kind.SIGNAL in METRICS[name].kinds
+        assert isinstance(value, METRICS[name].type)
+    assert subject.key == "s1"
