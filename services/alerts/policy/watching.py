@@ -69,7 +69,7 @@ class Watching(Struct):
         watch = WINDOWS.get(type(event))
         return [] if watch is None else watch(self, event)
 
-    def ahead(self, event: Trade | Liquidation | FundingRate | OpenInterest | Metric) -> bool:
+    def ahead(self, event: Trade | Liquidation | FundingRate | OpenInterest | MarkPrice | Metric) -> bool:
         """Return whether the event says that it happens a minute after it was received; it is counted, and no more."""
         if 0 < event.received_ns < event.event_ns - MINUTE_NS:
             self.tally.ahead += 1
@@ -110,12 +110,13 @@ def _trade(watching: Watching, event: Trade) -> list[Subject]:
             return []
         market = found
     burst = market.burst
-    if at_ns > burst.prints.heard_ns:  # noqa: PLR1730  # a call of max costs more, on each trade
-        burst.prints.heard_ns = at_ns
-    if event.price * event.size >= LARGE_USD and market.dollars and not watching.ahead(event):
+    burst.prints.heard_ns = at_ns
+    if event.price * event.size >= LARGE_USD and market.dollars:
+        if watching.ahead(event):
+            return []
         told = burst.on_print(event, watching.tally)
-        return told if at_ns < burst.due_ns else told + _ebb(burst, event)
-    return [] if at_ns < burst.due_ns else _ebb(burst, event)
+        return told if at_ns < burst.due_ns else told + _ebb(watching, burst, event)
+    return [] if at_ns < burst.due_ns else _ebb(watching, burst, event)
 
 
 def _liquidation(watching: Watching, event: Liquidation) -> list[Subject]:
@@ -126,7 +127,7 @@ def _liquidation(watching: Watching, event: Liquidation) -> list[Subject]:
 def _mark(watching: Watching, event: MarkPrice) -> list[Subject]:
     """Let time pass in a market that does not trade."""
     market = watching.markets.get(event.venue, {}).get(event.symbol)
-    return [] if market is None or event.event_ns < market.burst.due_ns else _ebb(market.burst, event)
+    return [] if market is None or event.event_ns < market.burst.due_ns else _ebb(watching, market.burst, event)
 
 
 def _funding(watching: Watching, event: FundingRate) -> list[Subject]:
@@ -185,8 +186,8 @@ def _outcome(_watching: Watching, event: Outcome) -> list[Subject]:
     return outcomes.take(event)
 
 
-def _ebb(burst: Burst, event: Trade | MarkPrice) -> list[Subject]:
-    return burst.ebb(event.venue, event.symbol, event.origin, event.event_ns)
+def _ebb(watching: Watching, burst: Burst, event: Trade | MarkPrice) -> list[Subject]:
+    return [] if watching.ahead(event) else burst.ebb(event.venue, event.symbol, event.origin, event.event_ns)
 
 
 WINDOWS: Final[Mapping[type[Struct], Watch]] = {

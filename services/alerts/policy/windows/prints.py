@@ -12,7 +12,7 @@ from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject
 
 LARGE_USD: Final = 10_000.0
-"""Trades below it are nobody's whale: they are not looked at any further."""
+"""Trades below it are nobody's whale, and were none of the predecessors': they are not looked at any further."""
 WHALE_USD: Final = 50_000
 """Trades below it are told in sums only; the least that a shipped template asks for is 200,000."""
 WINDOW_NS: Final = 30 * SECOND_NS
@@ -30,7 +30,7 @@ class Prints(Struct):
     records: dict[int, list[int]] = field(default_factory=dict)
     """By second of the last 30: the largest trade told of each side, millionths."""
     heard_ns: int = -1
-    """Time of the newest trade of any size."""
+    """Time of the last trade of any size."""
 
     def take(self, event: Trade, group: str | None, tally: Tally) -> tuple[bool, Subject | None]:
         """Count a trade of at least `LARGE_USD`, once; return whether it counted, and the print if it is worth telling.

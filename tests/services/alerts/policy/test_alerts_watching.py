@@ -120,6 +120,17 @@ def test_a_clock_that_is_wrong_does_not_move_the_windows(make):
     assert watching.tally.ahead == 1
 
 
+def test_a_wrong_clock_does_not_let_the_time_of_a_burst_pass():
+    watching = Watching()
+    watching.take(liquidation(0, 1e6))
+    for wrong in (trade(1e6, 5.0), MarkPrice(**market(1e6, BTC, "okx"), price=1.0)):
+        received_ns = market(1, BTC, "okx")["event_ns"]
+        assert watching.take(msgspec.structs.replace(wrong, received_ns=received_ns)) == []
+    (subject,) = watching.take(trade(30, 5.0))
+    assert subject.at_ns == market(30, BTC, "okx")["event_ns"]
+    assert watching.tally.ahead == 2
+
+
 def test_a_bar_from_the_future_is_no_closed_one():
     watching = Watching()
     watching.take(minute(0, 1.0, known_after_s=-61))
