@@ -76,9 +76,9 @@ _ROWS: Final = (
         "cluster",
         Kind.LIQUIDATION,
         (
-            ("majors", "cluster", "prints_usd_30s < 1500000", 600),
-            ("large", "cluster", "prints_usd_30s < 750000", 900),
-            ("mid", "cluster", "prints_usd_30s < 250000", 1_200),
+            ("majors", "cluster", "prints_dominance_30s < 0.6 or prints_usd_30s < 1500000", 600),
+            ("large", "cluster", "prints_dominance_30s < 0.55 or prints_usd_30s < 750000", 900),
+            ("mid", "cluster", "prints_dominance_30s < 0.55 or prints_usd_30s < 250000", 1_200),
         ),
         Severity.WARNING,
         "large trades within 30 s that lean to one side: 3 M, 1.5 M, 0.5 M USD by 70, 65, 60 %",

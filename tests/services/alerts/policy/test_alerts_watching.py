@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 from libs.common.events import BookDelta, Gap, MarkPrice, Outcome, Trade
 from libs.common.events.catalogue import METRICS as VENDORS
 from services.alerts.policy.catalogue import METRICS
+from services.alerts.policy.language import compile_condition
 from services.alerts.policy.subjects import Kind
+from services.alerts.policy.templates import TEMPLATES
+from services.alerts.policy.triggers import State, ending, step
 from services.alerts.policy.watching import WINDOWS, Watching
 from services.ingest.recording.normalize import Normalizer
 from tests.services.alerts.policy.windows.market_events import (
@@ -242,3 +245,26 @@ def test_a_recorded_session_is_told_rarely_and_twice_the_same(recordings):
     assert again == watching
     assert told(events, again) != subjects  # it remembers
     assert again.tally.repeated + again.tally.late > 0
+
+
+@pytest.mark.recordings
+def test_the_shipped_rules_on_large_trades_fire_and_end_in_a_recorded_session(recordings):
+    """The same six minutes: six trades of a million dollars, and clusters that come and go on a market never quiet."""
+    path = recordings / "raw/binance_usdm/2024-08-08_btcusdt.gz"
+    trades = [event for event in Normalizer("binance-usdm", [path]).run() if isinstance(event, Trade)]
+    subjects = told(trades)
+    fired: dict[str, list[State]] = {}
+    for name in ("whale_majors", "cluster_majors", "storm_majors", "whale_mid"):
+        template, states, fired[name] = TEMPLATES[name], dict[str, State](), []
+        condition = compile_condition(template.condition, template.kind)
+        until = compile_condition(template.until, template.kind) if template.until else None
+        for subject in subjects:
+            if subject.kind is template.kind:
+                holds = condition.holds(subject.facts)
+                ends = ending(holds=holds) if until is None else until.holds(subject.facts)
+                before = states.get(subject.key, State())
+                states[subject.key], fires = step(before, holds=holds, ends=ends, at_ns=subject.at_ns, for_ns=0)
+                fired[name] += [states[subject.key]] if fires else []
+    assert len(fired["whale_majors"]) == sum(event.price * event.size >= 1_000_000 for event in trades) == 6
+    assert 2 <= len(fired["cluster_majors"]) <= 10
+    assert fired["storm_majors"] == fired["whale_mid"] == []
