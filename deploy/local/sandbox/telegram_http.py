@@ -23,6 +23,8 @@ class Request(Struct, frozen=True):
     kind: str
     """Of its body: the content type."""
     body: bytes
+    headers: dict[str, str] = {}
+    """By their names in small letters."""
 
 
 class Answer(Struct, frozen=True):
@@ -112,20 +114,23 @@ class Server:
 
 async def _read(wire: h11.Connection, reader: asyncio.StreamReader) -> Request | None:
     head: h11.Request | None = None
+    headers: dict[str, str] = {}
     kind, body = "", bytearray()
     while True:
         event = wire.next_event()
         if event is h11.NEED_DATA:
             wire.receive_data(await reader.read(_READ_BYTES))
         elif isinstance(event, h11.Request):
-            head, kind = event, dict(event.headers).get(b"content-type", b"").decode("latin-1")
+            head = event
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+            kind = headers.get("content-type", "")
         elif isinstance(event, h11.Data):
             body += event.data
             if len(body) > (_MOST_UPLOAD_BYTES if kind.startswith("multipart/") else _MOST_BYTES):
                 raise h11.RemoteProtocolError("the body is too large", error_status_hint=413)
         elif isinstance(event, h11.EndOfMessage):
             assert head
-            return Request(head.method.decode(), head.target.decode("latin-1"), kind, bytes(body))
+            return Request(head.method.decode(), head.target.decode("latin-1"), kind, bytes(body), headers)
         else:
             return None
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ PORTS: Final = frozenset({80, 88, 443, 8443})
 _HERE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SECRET: Final = re.compile(r"[A-Za-z0-9_-]*")
 _LONGEST_SECRET: Final = 256
+_STATUSES: Final = frozenset(HTTPStatus)
 _ANSWER_S: Final = 10.0
 _LONGEST_PAUSE_S: Final = 60.0
 
@@ -113,7 +115,11 @@ class Webhook:
             return "Connection refused"
         if answer.is_success:
             return None
-        return f"Wrong response from the webhook: {answer.status_code} {answer.reason_phrase}"
+        return f"Wrong response from the webhook: {answer.status_code} {_phrase(answer.status_code)}"
+
+
+def _phrase(status: int) -> str:
+    return HTTPStatus(status).phrase if status in _STATUSES else ""
 
 
 def _check(url: str) -> None:
