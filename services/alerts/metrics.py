@@ -28,5 +28,7 @@ DELIVERY_SECONDS: Final = Histogram(
     ["channel", "severity"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300),
 )
-WAITING: Final = Gauge("csx_alerts_waiting", "Alerts with an attempt ahead.")
-OLDEST_SECONDS: Final = Gauge("csx_alerts_oldest_waiting_seconds", "Age of the oldest of them.")
+WAITING: Final = Gauge("csx_alerts_waiting", "Alerts with an attempt ahead.", ["channel", "severity"])
+OLDEST_SECONDS: Final = Gauge(
+    "csx_alerts_oldest_waiting_seconds", "Age of the oldest of them.", ["channel", "severity"]
+)

@@ -214,8 +214,15 @@ class Outbox:
 
     async def waiting(self, now_ns: int) -> tuple[int, float]:
         """Return how many alerts have an attempt ahead, and the age of the oldest in seconds."""
-        row = await self._pool.fetchrow(WAITING)
-        return row["waiting"], max(0, now_ns - (row["oldest_ns"] or now_ns)) / SECOND_NS
+        rows = (await self.queues(now_ns)).values()
+        return sum(waiting for waiting, _ in rows), max((oldest_s for _, oldest_s in rows), default=0.0)
+
+    async def queues(self, now_ns: int) -> dict[tuple[str, str], tuple[int, float]]:
+        """Return the same by channel and severity."""
+        return {
+            (row["channel"], row["severity"]): (row["waiting"], max(0, now_ns - row["oldest_ns"]) / SECOND_NS)
+            for row in await self._pool.fetch(WAITING)
+        }
 
     async def rows(self, *, state: str | None, limit: int) -> list[Mapping[str, Any]]:
         """Return the newest alerts, with everything but their words; for a person."""

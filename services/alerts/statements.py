@@ -160,5 +160,8 @@ RETURNING alert_id
 ANNOUNCEMENTS: Final = "SELECT seq, event FROM alerts.announcements ORDER BY seq LIMIT $1"
 
 WAITING: Final = """
-SELECT count(*) AS waiting, min(created_ns) AS oldest_ns FROM alerts.outbox WHERE next_attempt_ns IS NOT NULL
+SELECT channel, severity, count(*) AS waiting, min(created_ns) AS oldest_ns
+FROM alerts.outbox
+WHERE next_attempt_ns IS NOT NULL
+GROUP BY channel, severity
 """

@@ -57,11 +57,15 @@ async def follow(outbox: Outbox, nudge: Callable[[], None]) -> None:
 async def keep(outbox: Outbox, *, keep_days: int) -> None:
     """Measure the queue every few seconds, and forget what is older than `keep_days` every hour, for ever."""
     purged_s: float | None = None
+    shown: set[tuple[str, str]] = set()
     while True:
         try:
-            waiting, oldest_s = await outbox.waiting(now_ns())
-            metrics.WAITING.set(waiting)
-            metrics.OLDEST_SECONDS.set(oldest_s)
+            queues = await outbox.queues(now_ns())
+            for key in shown | queues.keys():
+                waiting, oldest_s = queues.get(key, (0, 0.0))
+                metrics.WAITING.labels(*key).set(waiting)
+                metrics.OLDEST_SECONDS.labels(*key).set(oldest_s)
+            shown |= queues.keys()
             if purged_s is None or monotonic_s() - purged_s > _PURGE_EVERY_S:
                 forgotten = await outbox.purge(now_ns() - keep_days * DAY_NS)
                 purged_s = monotonic_s()

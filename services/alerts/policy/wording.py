@@ -39,13 +39,17 @@ def alert_id(rule_id: str, signal_id: str) -> str:
 
 
 def valid_until_ns(verdict: Verdict) -> int:
-    """Return the wall-clock end of the alert's use: the plan's life, or one bar without a plan, from the decision on.
+    """Return the wall-clock end of the alert's use: the plan's end, or that of one bar without a plan.
 
-    The market's clock may be far from the wall's (a recording, a simulation), so only the length of the life counts.
+    The clock of a recording or a simulation may be far from the wall's: there the life is counted from the decision. A
+    live signal that was judged late is worth no more for it.
     """
     signal = verdict.signal
-    life_ns = signal.plan.expires_ns - signal.as_of_ns if signal.plan else signal.timeframe.ns
-    return verdict.decided_ns + max(life_ns, 0)
+    life_ns = max(signal.plan.expires_ns - signal.as_of_ns if signal.plan else signal.timeframe.ns, 0)
+    begin_ns = verdict.decided_ns
+    if verdict.origin is Origin.LIVE:
+        begin_ns = min(begin_ns, signal.as_of_ns)
+    return begin_ns + life_ns
 
 
 def compose(rule: AlertRule, verdict: Verdict, created_ns: int) -> Alert:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from libs.common.events import (
     Absence,
@@ -307,3 +308,15 @@ def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats
         assert parser.open == []
         assert "".join(parser.words) == message.text
     alert_id(words[9], words[2])
+
+
+@pytest.mark.parametrize(
+    ("origin", "late_s", "left_s"),
+    [(Origin.LIVE, 0, 3600), (Origin.LIVE, 600, 3000), (Origin.LIVE, 7200, -3600), (Origin.LIVE, -5, 3600)]
+    + [(origin, 7200, 3600) for origin in (Origin.SIMULATED, Origin.RECORDED)],
+)
+def test_a_live_signal_that_was_judged_late_is_worth_no_more_for_it(origin, late_s, left_s):
+    as_of_ns = 1_763_715_600 * 10**9
+    said = verdict(origin, as_of_ns=as_of_ns, timeframe=Timeframe.H1, plan=None)
+    said = replace(said, decided_ns=as_of_ns + late_s * 10**9)
+    assert valid_until_ns(said) - said.decided_ns == left_s * 10**9
