@@ -30,17 +30,14 @@ class Ranks(Struct):
     value: float = 0.0
     """The newest, of the running slot."""
 
-    def add(self, at_ns: int, value: float) -> bool:
-        """Take a value; False when a newer one is known."""
-        if at_ns < self.at_ns:
-            return False
+    def add(self, at_ns: int, value: float) -> None:
+        """Take a value that is not older than the newest."""
         if self.at_ns >= 0 and at_ns // SLOT_NS > self.at_ns // SLOT_NS:
             self.times.append(self.at_ns)
             self.values.append(self.value)
             insort(self.ordered, self.value)
             self._forget(at_ns)
         self.at_ns, self.value = at_ns, value
-        return True
 
     def rank(self) -> float | None:
         """Return the share of samples below the newest value, equal ones half; absent below `FEWEST` samples."""

@@ -65,6 +65,12 @@ def test_a_trade_that_is_said_twice_or_late_counts_once_or_not_at_all():
     assert subject.facts["prints_usd_30s"] == 70_000.0
 
 
+def test_an_absurd_trade_is_none():
+    watching = Watching()
+    assert watching.take(trade(0, 1e300)) == []
+    assert watching.tally.damaged == 1
+
+
 def test_trades_below_ten_thousand_are_not_looked_at():
     watching = Watching()
     for number in range(2_000):

@@ -106,6 +106,12 @@ def test_what_whales_moved_in_ten_minutes():
     assert watching.tally.late == 1
 
 
+def test_a_whale_that_moved_nothing_is_none():
+    watching = Watching()
+    assert [one.kind for one in watching.take(metric(0, "whale_long_opened", 0.0))] == [Kind.METRIC]
+    assert watching.tally.damaged == 1
+
+
 def test_exchanges_are_bounded():
     watching = Watching()
     told = [watching.take(metric(0, "exchange_balance", 1.0, exchange=str(number))) for number in range(70)]
