@@ -77,6 +77,7 @@ fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx
 bench: setup ## Speed, as ratios against limits and a peer library (needs ../shared/data; BENCH="--runs 3")
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group bench --quiet
 	@$(BIN)/python -m tests.bench.engine $(BENCH)
+	@$(BIN)/python -m tests.bench.alerts $(BENCH_ALERTS)
 
 soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
 	$(BIN)/python -m deploy.proving.soak $(SOAK)

@@ -28,7 +28,9 @@ class Early(Struct, frozen=True):
 class Floods:
     """What one bot has sent, and which chats it has been told to leave alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, overall_per_s: int = OVERALL_PER_S) -> None:
+        self.overall_per_s = overall_per_s
+        """More only for a bot that pays."""
         self._tokens: dict[int, tuple[float, float]] = {}
         self._groups: dict[int, deque[float]] = {}
         self._overall: deque[float] = deque()
@@ -87,4 +89,4 @@ class Floods:
     def _overall_wait_s(self, now_s: float) -> float:
         while self._overall and self._overall[0] <= now_s - 1.0:
             self._overall.popleft()
-        return self._overall[0] + 1.0 - now_s if len(self._overall) >= OVERALL_PER_S else 0.0
+        return self._overall[0] + 1.0 - now_s if len(self._overall) >= self.overall_per_s else 0.0
