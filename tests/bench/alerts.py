@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from deploy.local.broker.launch import EmbeddedBroker
-from deploy.local.children import Child, free_port
+from deploy.local.children import Child, free_port, is_open
 from deploy.local.postgres import EmbeddedPostgres
 from deploy.local.sandbox.telegram import FakeTelegram
 from deploy.proving.messages import Sender, verdicts
@@ -131,21 +131,15 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="csx-bench-") as name:
         folder = Path(name)
-        command = [
-            sys.executable,
-            "-m",
-            "deploy.cli",
-            "up",
-            "--port",
-            str(free_port()),
-            "--data-dir",
-            str(folder / "up"),
-        ]
+        port = free_port()
+        place = ["--port", str(port), "--data-dir", str(folder / "up")]
+        command = [sys.executable, "-m", "deploy.cli", "up", *place]
         beside = Child("up", command, output=folder / "up.log", cwd=_ROOT)
         if not options.alone:
             beside.start()
         try:
             found = asyncio.run(measure(options.rate, options.seconds, folder))
+            served = is_open(port)
         finally:
             beside.stop()
     half, most = (float(np.quantile(found.seconds, share)) for share in (0.5, 0.99))
@@ -155,6 +149,12 @@ def main() -> int:
             f"p99 under {LIMIT_S:g} s",
             f"{half * 1e3:.0f} and {most * 1e3:.0f} ms: {most / LIMIT_S:.2f} of the limit",
             most < LIMIT_S,
+        ),
+        Finding(
+            "the system beside it",
+            "absent" if options.alone else "serves",
+            "serves" if served else "absent",
+            served != options.alone,
         ),
         Finding("alerts that did not arrive", "0", str(found.missing), not found.missing),
     ]
