@@ -1,5 +1,7 @@
 """Hostile input to the parsers, led by coverage: a parser's name and CPU seconds in, its findings out.
 
+`conditions` is the language of alert rules, with findings of its own (tests/fuzz/conditions.py).
+
 `python -m tests.fuzz.parsers okx --cpu-s 600` fuzzes one; without a name, all of them, one after the other, each in a
 process of its own. A finding is an exception no caller expects, more than 100 ms of CPU for one input (three times in
 a row), an event that does not survive its own encoding, or a published book that differs from the session's.
@@ -33,6 +35,8 @@ with atheris.instrument_imports(include=["services.ingest.vendors", "services.in
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import BookDelta, BookSnapshot, MarketEvent, Origin, Timeframe
+from tests.fuzz.conditions import CONDITIONS, condition_target
+from tests.fuzz.findings import Finding, Hang
 from tests.services.ingest.vendors.answers import GOOD as VENDOR_GOOD
 from tests.services.ingest.vendors.answers import ORDERS
 from tests.services.ingest.venues.test_hostile_frames import ANSWERS, GOOD, INSTRUMENTS, URLS
@@ -43,10 +47,6 @@ STREAM: Final = "coinglass-stream"
 _FRAMES: Final = 12
 _WORDS: Final = ("NaN", "-Infinity", "1e308", "-0", "0", "-1", "9" * 25, "1e-300", "", "\x00", "é", "snapshot", "BTC")
 _RAW_BYTES: Final = 400
-
-
-class Finding(Exception):
-    """What no parser may do."""
 
 
 class Script:
@@ -270,10 +270,6 @@ def _prompt(frame: bytes) -> Iterator[None]:
         raise Hang(f"{took:.3f} s of CPU for {len(frame)} bytes: {frame[:200]!r}")
 
 
-class Hang(Finding):
-    """An input that took too long, or met a pause of the machine: only a repetition tells."""
-
-
 def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     if isinstance(value, dict | list):
@@ -281,9 +277,17 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from _paths(value[key], (*path, key))
 
 
+def _target(name: str) -> Callable[[bytes], None]:
+    if name in VENUES:
+        return venue_target(name)
+    if name in VENDORS:
+        return vendor_target(name)
+    return stream_target() if name == STREAM else condition_target()
+
+
 def fuzz(name: str, cpu_s: float, corpus: Path) -> None:
     """Fuzz one parser in this process; never returns: libFuzzer ends it, or the time does with exit 0."""
-    target = venue_target(name) if name in VENUES else stream_target() if name == STREAM else vendor_target(name)
+    target = _target(name)
     inputs, began = 0, time.process_time()
 
     def one(data: bytes) -> None:
@@ -320,14 +324,14 @@ def fuzz(name: str, cpu_s: float, corpus: Path) -> None:
 def main() -> int:
     """Fuzz one parser here, or each in a child; 1 where something was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz.parsers", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=[*VENUES, *VENDORS, STREAM])
+    parser.add_argument("name", nargs="?", choices=[*VENUES, *VENDORS, STREAM, CONDITIONS])
     parser.add_argument("--cpu-s", type=float, default=600.0)
     parser.add_argument("--corpus", type=Path, default=Path(".fuzz"))
     options = parser.parse_args()
     if options.name:
         fuzz(options.name, options.cpu_s, options.corpus / options.name)
     worst = 0
-    for name in [*VENUES, *VENDORS, STREAM]:
+    for name in [*VENUES, *VENDORS, STREAM, CONDITIONS]:
         command = [sys.executable, "-m", "tests.fuzz.parsers", name, "--cpu-s", str(options.cpu_s)]
         done = subprocess.run([*command, "--corpus", str(options.corpus)], check=False)
         worst = max(worst, min(done.returncode & 0xFF, 1))

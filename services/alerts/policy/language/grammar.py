@@ -94,8 +94,12 @@ class Grammar:
             self._open(_Frame(opener=token), token)
         elif token.sort is Sort.NOT or token.text == "-":
             before = self._before()
-            if before is not None and before.cel == token.cel and self._is_prefix():
-                raise token.fault(f"a second {token.text} undoes the first", "write neither")
+            if before is not None and before.cel in {"!", "-"} and self._is_prefix():
+                if before.cel == token.cel:
+                    raise token.fault(f"a second {token.text} undoes the first", "write neither")
+                raise token.fault(
+                    f"{before.text} does not go with {token.text}", "not is of true or false, - of numbers"
+                )
         elif token.sort is Sort.OPEN_LIST:
             raise token.fault("a list stands only after in", 'label in ["buy", "sell"]')
         else:
