@@ -11,7 +11,7 @@ from libs.common.events.catalogue import METRICS as VENDORS
 from libs.common.events.feeds import StreamQuality
 from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.language import Fault, compile_condition
-from services.alerts.policy.subjects import Kind
+from services.alerts.policy.subjects import Fact, Kind
 from services.alerts.policy.templates import TEMPLATES
 
 DOCS = (Path(__file__).parents[4] / "docs" / "alerts.md").read_text()
@@ -80,7 +80,7 @@ def test_every_template_compiles_and_its_end_contradicts_its_condition(name):
 
 def test_a_template_fires_at_its_threshold():
     storm = TEMPLATES["storm_majors"]
-    facts = {"cap_group": "majors", "storm": True, "liq_usd_30s": 2_000_000.0}
+    facts: dict[str, Fact] = {"cap_group": "majors", "storm": True, "liq_usd_30s": 2_000_000.0}
     assert compile_condition(storm.condition, storm.kind).holds(facts) is True
     assert compile_condition(storm.condition, storm.kind).holds(facts | {"cap_group": "mid"}) is False
     assert compile_condition(storm.until, storm.kind).holds(facts | {"liq_usd_30s": 999_999.0}) is True
