@@ -9,6 +9,7 @@ from typing import Any, Final
 from libs.common.bus.codec import decode
 from libs.common.events import HOUR_NS, Alert, Origin, Severity, Verdict
 from services.alerts.policy.lifecycle import TOLD_ANEW, Life, Step, edit_id, notice, notice_id, shown
+from services.alerts.policy.wording import mark_repeat
 from services.alerts.rows import Entry, Told
 
 EDITS_AT_ONCE: Final = 200
@@ -43,7 +44,7 @@ WHERE step IN ('new', 'updated') AND valid_until_ns <= $1
 """
 _BEHIND: Final = """
 SELECT o.alert_id, o.rule_id, o.signal_id, o.channel, o.recipient, o.severity, o.venue, o.symbol, o.timeframe,
-    s.event, s.step, s.version, s.step_ns, s.by_signal,
+    o.repeated, s.event, s.step, s.version, s.step_ns, s.by_signal,
     EXISTS (
         SELECT FROM alerts.outbox AS n WHERE n.rule_id = o.rule_id AND n.signal_id = s.by_signal
     ) AS hears_of_it
@@ -92,7 +93,10 @@ def _entries(row: Any, now_ns: int) -> list[Entry]:
     verdict = decode(row["event"])
     assert isinstance(verdict, Verdict)
     life = Life(step=Step(row["step"]), version=row["version"], step_ns=row["step_ns"], by_signal=row["by_signal"])
-    edit = _entry(row, now_ns, edit_id(row["alert_id"], life.version), shown(verdict, life), verdict.origin)
+    words = shown(verdict, life)
+    if row["repeated"]:  # the copy before it may be there as well
+        words = mark_repeat(words)
+    edit = _entry(row, now_ns, edit_id(row["alert_id"], life.version), words, verdict.origin)
     if life.step not in TOLD_ANEW or row["hears_of_it"]:
         return [edit]
     words, severity = notice(verdict, life), Severity(row["severity"])

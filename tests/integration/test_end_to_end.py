@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import subprocess
-from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -16,6 +15,7 @@ from deploy.local.children import free_port
 from libs.common.bus import topics
 from libs.common.events import Decision, Origin, Signal, Trade, Verdict
 from libs.common.runtime.clock import now_ns
+from services.alerts.policy.wording import alert_id
 from tests.integration.running import SERVICES, Running, get, get_lines, post, until
 
 pytestmark = pytest.mark.slow
@@ -136,6 +136,9 @@ async def _until_async(what: str, found: Any, wanted: set[Any], within_s: float)
     assert not missing
 
 
+_WRONG = "its signal was invalidated before it was sent"
+
+
 async def _check_alerts(system: Running) -> None:
     published = {
         event.signal.signal_id
@@ -146,19 +149,25 @@ async def _check_alerts(system: Running) -> None:
     try:
 
         async def finished() -> set[str]:
-            rows = await connection.fetch("SELECT signal_id FROM alerts.outbox WHERE state = 'delivered'")
+            rows = await connection.fetch(
+                "SELECT signal_id FROM alerts.outbox WHERE edits IS NULL AND (state = 'delivered' OR reason = $1)",
+                _WRONG,
+            )
             return {row["signal_id"] for row in rows}
 
         await _until_async("every published verdict is delivered", finished, published, 90)
-        rows = await connection.fetch("SELECT signal_id, state, repeated FROM alerts.outbox")
+        rows = await connection.fetch("SELECT alert_id, rule_id, signal_id, state, repeated FROM alerts.outbox")
     finally:
         await connection.close()
-    assert Counter(row["state"] for row in rows) == {"delivered": len(published)}
+    rows = [row for row in rows if row["alert_id"] == alert_id(row["rule_id"], row["signal_id"])]  # no later step's
+    assert len(rows) == len(published)
+    assert {row["state"] for row in rows} <= {"delivered", "expired"}
     texts = [message["text"] for message in system.messages()]
+    first = [text for text in texts if not text.split("\n")[1].startswith("INVALIDATED ")]  # no notices
     for row in rows:
-        mentions = [text for text in texts if row["signal_id"] in text]
+        mentions = [text for text in first if text.endswith(f"Signal {row['signal_id']}")]
         repeats = [text for text in mentions if "(possible repeat)" in text]
-        assert len(mentions) - len(repeats) == 1, mentions
+        assert len(mentions) - len(repeats) == (row["state"] == "delivered"), mentions
         assert len(repeats) <= int(row["repeated"])
 
 

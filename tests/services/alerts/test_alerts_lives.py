@@ -216,3 +216,12 @@ def test_the_verdict_is_kept_as_it_came():
     assert told.event == encode(one)
     assert told_of(verdict("n", 0, Direction.NEUTRAL)) is None
     assert told_of(verdict("w", 0, decision=Decision.WITHHOLD)) is None
+
+
+async def test_an_edit_keeps_the_mark_of_a_repeat(play):
+    await play.judge(verdict("a", 0), "r")
+    (claim,) = await play.outbox.claim("telegram", START, lease_ns=S, limit=9)
+    await play.outbox.settle(claim, DeliveryState.AMBIGUOUS, START, reason="reset", repeat_ns=START)
+    assert [urgency for _, _, urgency in await play.send(START)] == ["warning"]
+    told = await play.step(START + 15 * MINUTE)
+    assert [(first, text) for first, text, _ in told] == [("1", "(possible repeat)")]
