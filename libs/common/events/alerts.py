@@ -23,7 +23,7 @@ class AlertRule(Struct, frozen=True, kw_only=True, tag_field="type", tag="alert_
     """Least absolute score, in [0, 1]."""
     min_confidence: float = 0.0
     condition: str = ""
-    """What must hold besides, in the language of conditions: `abs_score >= 0.6 and regime == "trend"`; empty: nothing."""
+    """What must hold besides, in the language of conditions: `abs_score >= 0.6`; empty: nothing."""
     cooldown_s: int = 0
     """Least time between two delivered alerts of one (rule, venue, symbol, timeframe)."""
     severity: Severity = Severity.WARNING
