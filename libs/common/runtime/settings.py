@@ -11,6 +11,8 @@ from libs.common.runtime.errors import ConfigurationError
 
 PREFIX: Final = "CSX_"
 SERVICES: Final = ("ingest", "signals", "alerts", "gateway")
+_PROCESSES: Final = (*SERVICES, "deadman")
+"""Whose keys may stand in one environment."""
 
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -64,7 +66,7 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
 
 def _own(kind: type[ServiceSettings], environ: Mapping[str, str]) -> list[str]:
     own = kind.model_config.get("env_prefix", "")
-    others = tuple(f"{PREFIX}{name.upper()}_" for name in SERVICES if f"{PREFIX}{name.upper()}_" != own)
+    others = tuple(f"{PREFIX}{name.upper()}_" for name in _PROCESSES if f"{PREFIX}{name.upper()}_" != own)
     foreign = (*others, f"{PREFIX}TEST_", f"{PREFIX}REQUIRE_")
     return [key for key in environ if key.startswith(PREFIX) and not key.startswith(foreign)]
 
