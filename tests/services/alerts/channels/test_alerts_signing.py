@@ -2,6 +2,9 @@
 
 import hashlib
 import hmac
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,6 +79,23 @@ def test_an_old_one_cannot_be_played_again():
     assert not _asked(now_s=1_700_000_000 + WINDOW_S + 1)
     assert _asked(now_s=1_700_000_000 - WINDOW_S)
     assert not _asked(now_s=1_700_000_000 - WINDOW_S - 1)
+
+
+def test_the_receiver_s_code_of_the_documentation_agrees():
+    page = (Path(__file__).resolve().parents[4] / "docs" / "alerts.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(import hashlib, hmac.*?)```", page, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(code, found)
+    assert f"`v1={sign(NEW, '1700000000', 'd1', BODY)}`" in page
+    given = {"X-Csx-Timestamp": "1700000000", "X-Csx-Id": "d1"}
+    given["X-Csx-Signature"] = header([NEW, OLD], "1700000000", "d1", BODY)
+    for secret in (NEW, OLD):
+        assert found["genuine"](secret, given, BODY, 1_700_000_299.0)
+    assert not found["genuine"](b"of somebody else, 24 byte", given, BODY, 1_700_000_000.0)
+    assert not found["genuine"](NEW, given, BODY + b" ", 1_700_000_000.0)
+    assert not found["genuine"](NEW, given, BODY, 1_700_000_301.0)
+    assert not found["genuine"](NEW, given | {"X-Csx-Id": "d1.x"}, BODY, 1_700_000_000.0)
+    assert not found["genuine"](NEW, given | {"X-Csx-Signature": "v1=\u00e9"}, BODY, 1_700_000_000.0)
 
 
 @pytest.mark.parametrize(("timestamp", "delivery_id"), [("1.2", "d"), ("1", "a.b"), ("1", ""), ("", "d"), ("1", "a\n")])
