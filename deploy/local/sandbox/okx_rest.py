@@ -195,14 +195,15 @@ def candle_row(row: Listing, bar: Bar, *, confirm: bool) -> list[str]:
 
 
 def ticker_row(market: Shown, ms: int) -> dict[str, str]:
-    """Return the ticker; a side without levels is an empty string, as is what never traded."""
+    """Return the ticker; a side without levels is an empty string, as is the last price of what never traded."""
     row, book, day = market.listing, market.book, day_of(market)
     volumes = candle_row(row, day.whole, confirm=False)[5:7] if day else ["", ""]
-    last = market.tape.fills[-1] if market.tape.fills else None
+    fill = market.tape.fills[-1] if market.tape.fills else None
+    last = fill.price if fill else day.last if day else None
     bid, ask = book.best_bid, book.best_ask
     texts = {
-        "last": row.price_text(last.price) if last else "",
-        "lastSz": plain(row.size_text(last.lots)) if last else "",
+        "last": "" if last is None else row.price_text(last),
+        "lastSz": plain(row.size_text(fill.lots)) if fill else "",
         "askPx": "" if ask is None else row.price_text(ask),
         "askSz": "" if ask is None else plain(row.size_text(book.asks.sizes[ask])),
         "bidPx": "" if bid is None else row.price_text(bid),

@@ -11,6 +11,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from deploy.local.sandbox.__main__ import listings, simulated
+from deploy.local.sandbox.market import Market
+from deploy.local.sandbox.okx_rest import ticker_row
 from deploy.local.sandbox.server import Live, Sandbox
 
 
@@ -267,3 +269,14 @@ async def test_rest_shapes_pages_and_errors(http):
     for _ in range(12):
         answer = await http.get(f"{API}/public/time")
     assert (answer.status_code, answer.json()["code"]) == (429, "50011")
+
+
+def test_a_market_that_trades_again_after_a_quiet_start_tells_its_last_candle_as_the_last_price():
+    """A venue's day of turnover is read as coins x last: what traded yesterday has both."""
+    (row,) = listings(["okx:BTC-USDT-PERP"])
+    market = Market(row, 3, 1_760_000_040_000)
+    told = ticker_row(market, market.ms)
+    assert (float(told["last"]), told["lastSz"]) == (market.candles.newest("1m", 1)[0].close * row.tick, "")
+    assert float(told["volCcy24h"]) > 0
+    unheard = ticker_row(Market(row, 3, 1_760_000_040_000, past=False), market.ms)
+    assert [unheard[name] for name in ("last", "lastSz", "volCcy24h")] == ["", "", ""]
