@@ -1,12 +1,18 @@
 """Alerts as the outbox keeps them: what goes in as a row, what a sender holds of one, what is told of its end."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
 from libs.common.events import Alert, Delivery, DeliveryState, Origin, Severity
+from services.alerts.channels.channel import Button
 
-URGENCY: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+ANSWER: Final = "answer"
+"""Kind of what the bot says to who asked: told whatever the asker's wishes are."""
+DIGEST: Final = "digest"
+"""Kind of what tells many in one."""
+URGENCY: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 3}
+_ANSWER_URGENCY: Final = 2
 _ALERT_COLUMNS: Final = Alert.__struct_fields__
 
 
@@ -22,6 +28,17 @@ class Entry(Struct, frozen=True, kw_only=True):
     """The alert whose message this one changes."""
     told_version: int = 0
     """Which step of its signal's life it shows."""
+    kind: str = "signal"
+    """A kind of subject, `answer` or `digest`."""
+    headline: str = ""
+    """In a few plain words, for a digest."""
+    about: tuple[str, ...] = ()
+    """What a recipient may have muted: `symbol:BTC-USDT-PERP`, `layer:cvd`, `rule:<id>`, `signal:<id>`."""
+    action: Literal["send", "photo", "document"] = "send"
+    keyboard: tuple[tuple[Button, ...], ...] = ()
+    """Buttons of an answer; those of a signal are made when it is sent."""
+    blob: bytes | None = None
+    """The picture or the document, where `action` sends one."""
 
 
 class Told(Struct, frozen=True, kw_only=True):
@@ -73,6 +90,13 @@ class Claim(Struct, frozen=True, kw_only=True):
     edits: str | None
     edits_message_id: str | None
     """The message that it changes, where it is an edit."""
+    kind: str
+    timeframe: str
+    action: Literal["send", "photo", "document"]
+    keyboard: str | None
+    """Rows of buttons, as JSON."""
+    blob: bytes | None
+    silent: bool
     last_delivered_ns: int | None
     """When the same rule last reached its recipient about the same venue, symbol and timeframe."""
 
@@ -100,13 +124,22 @@ def row_of(entry: Entry, now_ns: int) -> dict[str, Any]:
     alert = entry.alert
     return {
         **{name: getattr(alert, name) for name in _ALERT_COLUMNS},
-        "urgency": URGENCY[alert.severity],
+        "urgency": _ANSWER_URGENCY if entry.kind == ANSWER else URGENCY[alert.severity],
         "venue": entry.venue,
         "symbol": entry.symbol,
         "timeframe": entry.timeframe,
         "cooldown_s": entry.cooldown_s,
         "edits": entry.edits,
         "told_version": entry.told_version,
+        "kind": entry.kind,
+        "headline": entry.headline,
+        "action": entry.action,
+        "keyboard": entry.keyboard or None,
+        "blob": None if entry.blob is None else "\\x" + entry.blob.hex(),
+        "silent": False,
+        "state": DeliveryState.PENDING.value,
+        "reason": None,
+        "due_ns": None,
         "updated_ns": now_ns,
         "next_attempt_ns": now_ns,
     }

@@ -12,15 +12,17 @@ ON CONFLICT DO NOTHING
 ENQUEUE: Final = """
 INSERT INTO alerts.outbox (
     alert_id, rule_id, signal_id, channel, recipient, severity, urgency, html, text, origin, venue, symbol, timeframe,
-    cooldown_s, valid_until_ns, next_attempt_ns, created_ns, updated_ns, edits, told_version
+    cooldown_s, valid_until_ns, next_attempt_ns, created_ns, updated_ns, edits, told_version, kind, headline, action,
+    keyboard, blob, silent, state, reason, due_ns
 )
 SELECT
     alert_id, rule_id, signal_id, channel, recipient, severity, urgency, html, text, origin, venue, symbol, timeframe,
-    cooldown_s, valid_until_ns, next_attempt_ns, created_ns, updated_ns, edits, told_version
+    cooldown_s, valid_until_ns, next_attempt_ns, created_ns, updated_ns, edits, told_version, kind, headline, action,
+    keyboard, blob, silent, state, reason, due_ns
 FROM jsonb_populate_recordset(NULL::alerts.outbox, $1::jsonb)
 ORDER BY alert_id
 ON CONFLICT (alert_id) DO NOTHING
-RETURNING channel, severity
+RETURNING *
 """
 
 FREE_RECIPIENTS: Final = """
@@ -72,7 +74,8 @@ FROM ready, alerts.recipients AS r
 WHERE o.alert_id = ready.alert_id AND r.channel = o.channel AND r.recipient = o.recipient
 RETURNING o.alert_id, o.signal_id, o.channel, o.recipient, coalesce(r.moved_to, o.recipient) AS address, o.severity,
     o.html, o.text, o.origin, o.venue, o.symbol, o.cooldown_s, o.valid_until_ns, o.created_ns, o.attempts, o.repeated,
-    o.token, o.edits, (SELECT p.message_id FROM alerts.outbox AS p WHERE p.alert_id = o.edits) AS edits_message_id, (
+    o.token, o.kind, o.timeframe, o.action, o.keyboard, o.blob, o.silent, o.edits,
+    (SELECT p.message_id FROM alerts.outbox AS p WHERE p.alert_id = o.edits) AS edits_message_id, (
         SELECT max(d.delivered_ns) FROM alerts.outbox AS d
         WHERE d.rule_id = o.rule_id AND d.venue = o.venue AND d.symbol = o.symbol AND d.timeframe = o.timeframe
             AND d.state = 'delivered' AND d.edits IS NULL

@@ -8,12 +8,19 @@ from libs.common.events.words import DeliveryState, Direction, Label, Origin, Se
 
 
 class AlertRule(Struct, frozen=True, kw_only=True, tag_field="type", tag="alert_rule"):
-    """A wish: which verdicts one recipient wants to hear of. An empty tuple means any."""
+    """A wish: what one recipient wants to hear of. An empty tuple means any.
+
+    Timeframes, directions, labels and the least score and confidence are asked of signals alone.
+    """
 
     rule_id: str
     recipient: str
     """Address in the channel: a Telegram chat id."""
     channel: str = "telegram"
+    kind: str = "signal"
+    """Of what: `signal`, `outcome`, `liquidation`, `whale`, `funding`, `open_interest`, `spike`, `gap`, `feed`,
+    `metric` or `system`; all but signals need a condition.
+    """
     symbols: tuple[str, ...] = ()
     venues: tuple[str, ...] = ()
     timeframes: tuple[Timeframe, ...] = ()
@@ -24,6 +31,12 @@ class AlertRule(Struct, frozen=True, kw_only=True, tag_field="type", tag="alert_
     min_confidence: float = 0.0
     condition: str = ""
     """What must hold besides, in the language of conditions: `abs_score >= 0.6`; empty: nothing."""
+    until: str = ""
+    """What ends an episode, so that the next may begin; empty: that the condition does not hold."""
+    for_s: int = 0
+    """How long the condition must have held, in seconds of event time."""
+    template: str = ""
+    """The template it was made from."""
     cooldown_s: int = 0
     """Least time between two delivered alerts of one (rule, venue, symbol, timeframe)."""
     severity: Severity = Severity.WARNING

@@ -146,3 +146,5 @@ class DeliveryState(StrEnum):
     AMBIGUOUS = "ambiguous"
     FAILED = "failed"
     EXPIRED = "expired"
+    ROLLED_UP = "rolled_up"
+    """Told in a digest, which has a delivery of its own."""

@@ -30,29 +30,36 @@ class Message(Struct, frozen=True, kw_only=True):
     """What is to be sent now, to whom.
 
     Raises:
-        ValueError: an edit of nothing, or a photo without a picture.
+        ValueError: an edit of nothing, a photo without a picture, or a document without a file.
     """
 
     recipient: str
     html: str
-    """Telegram HTML, at most 4,096 UTF-16 units after parsing; of a photo, its caption, at most 1,024."""
+    """Telegram HTML, at most 4,096 UTF-16 units after parsing; of a photo or a document, its caption, at most 1,024."""
     text: str
     """The same in plain words."""
     silent: bool = False
     """Arrives without a sound."""
-    action: Literal["send", "edit", "photo"] = "send"
+    alert_id: str = ""
+    """The same for every attempt at one alert, and for no other."""
+    action: Literal["send", "edit", "photo", "document"] = "send"
     message_id: str | None = None
     """What an edit changes: the id that `Sent` named."""
     keyboard: tuple[tuple[Button, ...], ...] = ()
     """Rows of buttons; an edit without any takes those of before away."""
     picture: bytes | None = None
     """Of a photo: a PNG, at most 10 MB."""
+    document: bytes | None = None
+    filename: str = ""
+    """Of a document."""
 
     def __post_init__(self) -> None:
         if (self.action == "edit") != (self.message_id is not None):
             raise ValueError("an edit, and nothing else, names the message it changes")
         if (self.action == "photo") != (self.picture is not None):
             raise ValueError("a photo, and nothing else, has a picture")
+        if (self.action == "document") != (self.document is not None and bool(self.filename)):
+            raise ValueError("a document, and nothing else, has a file and its name")
 
 
 class Sent(Struct, frozen=True):

@@ -55,8 +55,9 @@ class Bucket(Struct, frozen=True):
 def apportion(wants: Sequence[Severity], bucket: Bucket, *, per_h: int, now_ns: int) -> tuple[tuple[Way, ...], Bucket]:
     """Return for each of `wants`, which came at once for one subscriber, how it is told, and the bucket afterwards.
 
-    A digest is not in it: who writes one takes its token by `Bucket.spend`.
+    The last token is left to a digest, which is not in it: who writes one takes its token by `Bucket.spend`.
     """
+    kept = 1 if per_h > 1 else 0
     burst = sum(one is not Severity.CRITICAL for one in wants) > BURST
     ways = [Way.ROLL_UP] * len(wants)
     critical = [at for at, one in enumerate(wants) if one is Severity.CRITICAL]
@@ -64,7 +65,7 @@ def apportion(wants: Sequence[Severity], bucket: Bucket, *, per_h: int, now_ns: 
         ways[at] = Way.ALONE
         bucket = bucket.spend(per_h, now_ns)
     for at, one in enumerate(wants):
-        if one is not Severity.CRITICAL and not burst and bucket.left(per_h, now_ns) > 0:
+        if one is not Severity.CRITICAL and not burst and bucket.left(per_h, now_ns) > kept:
             ways[at] = Way.ALONE
             bucket = bucket.spend(per_h, now_ns)
     return tuple(ways), bucket

@@ -1,0 +1,95 @@
+"""Recipients in; their wishes, locked until the transaction ends, out. Kept in PostgreSQL.
+
+Every function works within the caller's transaction.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from services.alerts.policy.budget import Bucket
+from services.alerts.policy.quiet import Quiet
+from services.alerts.policy.telling import Listener, Mode
+
+Key = tuple[str, str]
+"""Channel and recipient."""
+
+_MEET: Final = """
+INSERT INTO alerts.subscribers (channel, recipient)
+SELECT * FROM unnest($1::text[], $2::text[]) AS new (channel, recipient) ORDER BY channel, recipient
+ON CONFLICT DO NOTHING
+"""
+_LOCK: Final = """
+SELECT s.* FROM alerts.subscribers AS s
+JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
+ORDER BY channel, recipient
+FOR UPDATE OF s
+"""
+_MODES: Final = """
+SELECT p.* FROM alerts.preferences AS p
+JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
+"""
+_MUTES: Final = """
+SELECT m.* FROM alerts.mutes AS m
+JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
+WHERE m.until_ns > $3
+"""
+_SPENT: Final = "UPDATE alerts.subscribers SET spent_ns = $3 WHERE channel = $1 AND recipient = $2"
+_DISABLE: Final = """
+UPDATE alerts.subscribers SET state = 'disabled', reason = $3
+WHERE channel = $1 AND recipient = $2 AND state <> 'disabled'
+RETURNING recipient
+"""
+_STOPPED: Final = "SELECT stopped FROM alerts.switch FOR SHARE"
+
+
+async def stopped(connection: Any) -> bool:
+    """Return whether the kill switch is thrown; nobody throws it before the transaction ends."""
+    return bool(await connection.fetchval(_STOPPED))
+
+
+async def lock(connection: Any, keys: Collection[Key], now_ns: int, *, per_h: int) -> dict[Key, Listener]:
+    """Return the wishes of `keys`, ours until the transaction ends; `per_h` counts for who did not say."""
+    both = [list(column) for column in zip(*sorted(set(keys)), strict=True)]
+    if not both:
+        return {}
+    await connection.execute(_MEET, *both)
+    rows = await connection.fetch(_LOCK, *both)
+    modes: dict[Key, dict[tuple[str, str], Mode]] = {}
+    for row in await connection.fetch(_MODES, *both):
+        modes.setdefault(_key(row), {})[(row["kind"], row["severity"])] = Mode(row["mode"])
+    mutes: dict[Key, dict[str, int]] = {}
+    for row in await connection.fetch(_MUTES, *both, now_ns):
+        mutes.setdefault(_key(row), {})[row["subject"]] = row["until_ns"]
+    return {_key(row): _listener(row, modes.get(_key(row), {}), mutes.get(_key(row), {}), per_h) for row in rows}
+
+
+async def spent(connection: Any, key: Key, bucket: Bucket) -> None:
+    """Write what `key` has spent."""
+    await connection.execute(_SPENT, *key, list(bucket.spent_ns))
+
+
+async def disable(connection: Any, key: Key, reason: str) -> bool:
+    """Send `key` nothing more until they ask again; return whether that is news."""
+    await connection.execute(_MEET, [key[0]], [key[1]])
+    return bool(await connection.fetch(_DISABLE, *key, reason))
+
+
+def _key(row: Any) -> Key:
+    return row["channel"], row["recipient"]
+
+
+def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], per_h: int) -> Listener:
+    quiet = None
+    if row["quiet_from"] is not None:
+        quiet = Quiet(row["quiet_from"], row["quiet_to"], row["zone"])
+    return Listener(
+        disabled=row["reason"] if row["state"] == "disabled" else None,
+        paused_until_ns=row["paused_until_ns"],
+        quiet=quiet,
+        zone=row["zone"],
+        digest_minute=row["digest_minute"],
+        per_h=row["per_h"] or per_h,
+        bucket=Bucket(tuple(row["spent_ns"])),
+        modes=modes,
+        mutes=mutes,
+    )
