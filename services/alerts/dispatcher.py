@@ -2,15 +2,18 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from libs.common.events import SECOND_NS, DeliveryState, Severity
+from libs.common.runtime import clock
 from libs.common.runtime.backoff import Backoff
-from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.channels.channel import (
     Ambiguous,
+    Button,
     Channel,
     Gone,
     Message,
@@ -38,19 +41,47 @@ _WAIT_MARGIN_S: Final = 1.0
 _LONGEST_GUESS_S: Final = 300.0
 
 
+Keyboard: TypeAlias = tuple[tuple[Button, ...], ...]
+Keyboards: TypeAlias = Callable[[Claim], Keyboard]
+"""The buttons below an alert, made when it is sent: they expire."""
+
+
+def _bare(_claim: Claim) -> Keyboard:
+    return ()
+
+
 class Dispatcher:
     """One sender. Several may share an outbox, and with it the pace."""
 
-    def __init__(self, outbox: Outbox, channels: Mapping[str, Channel], *, lease_s: float, senders: int) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        channels: Mapping[str, Channel],
+        *,
+        lease_s: float,
+        senders: int,
+        keyboards: Keyboards = _bare,
+        now_ns: Callable[[], int] = clock.now_ns,
+        monotonic_s: Callable[[], float] = clock.monotonic_s,
+    ) -> None:
+        """`keyboards` gives the buttons of alerts that bring none along; the clocks are the machine's, but in tests."""
         self._outbox = outbox
         self._channels = channels
-        self._floods = Floods()
+        self._keyboards = keyboards
+        self._now_ns = now_ns
+        self._monotonic_s = monotonic_s
+        self._floods: dict[str, Floods] = {}
+        self._busy: Counter[str] = Counter()
+        self.rounds = 0
+        """Looks at the outbox that the store answered: it grows as long as this sender moves."""
         self._lease_s = lease_s
         self._senders = senders
         self._sends: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()
         self._stopping = False
-        self._swept_s = 0.0
+        self._swept_s = -_SWEEP_EVERY_S
+        self.rounds = 0
+        """How often the outbox has answered: a sender that moves counts on."""
 
     def nudge(self) -> None:
         """Look at the outbox now: something new is in it."""
@@ -62,7 +93,8 @@ class Dispatcher:
         while not self._stopping:
             self._news.clear()
             try:
-                pause_s = await self._round()
+                pause_s = await self.round()
+                self.rounds += 1
                 backoff.reset()
             except STORE_ERRORS as e:
                 metrics.STORE_FAULTS.labels("claim").inc()
@@ -84,37 +116,45 @@ class Dispatcher:
             task.cancel()
         await asyncio.gather(*self._sends, return_exceptions=True)
 
-    async def _round(self) -> float:
+    async def idle(self) -> None:
+        """Wait until no send is under way."""
+        while self._sends:
+            await asyncio.wait(self._sends)
+
+    async def round(self) -> float:
         """Claim and start what may be sent now; return how long until there may be more to do."""
-        if monotonic_s() - self._swept_s >= _SWEEP_EVERY_S:
-            await self._outbox.sweep(now_ns(), self._channels.keys())
-            self._swept_s = monotonic_s()
+        if self._monotonic_s() - self._swept_s >= _SWEEP_EVERY_S:
+            await self._outbox.sweep(self._now_ns(), self._channels.keys())
+            self._swept_s = self._monotonic_s()
         pauses_s = [await self._claim(channel) for channel in self._channels]
+        self.rounds += 1
         return min([_POLL_S, *pauses_s])
 
     async def _claim(self, channel: str) -> float:
         """Start what may be sent through `channel` now; return how long until there may be more."""
-        limit = self._senders - len(self._sends)
+        limit = self._senders - self._busy[channel]  # of its own: receivers that hang hold up no other channel
         if limit <= 0 or self._stopping:
             return _POLL_S
-        claims = await self._outbox.claim(channel, now_ns(), lease_ns=self._lease_ns, limit=limit)
+        claims = await self._outbox.claim(channel, self._now_ns(), lease_ns=self._lease_ns, limit=limit)
         for claim in claims:
             task = asyncio.create_task(self._send(claim), name=f"send {claim.alert_id}")
             self._sends.add(task)
-            task.add_done_callback(self._sent)
+            self._busy[channel] += 1
+            task.add_done_callback(partial(self._sent, channel))
         if len(claims) == limit:
             return _POLL_S  # each that ends looks again
-        next_ns = await self._outbox.next_ns(channel, now_ns())
-        return _POLL_S if next_ns is None else max(_SOONEST_S, (next_ns - now_ns()) / SECOND_NS)
+        next_ns = await self._outbox.next_ns(channel, self._now_ns())
+        return _POLL_S if next_ns is None else max(_SOONEST_S, (next_ns - self._now_ns()) / SECOND_NS)
 
-    def _sent(self, task: "asyncio.Task[None]") -> None:
+    def _sent(self, channel: str, task: "asyncio.Task[None]") -> None:
         self._sends.discard(task)
+        self._busy[channel] -= 1
         self._news.set()
         if not task.cancelled() and (error := task.exception()):
             log.error("a send broke; its lease will end", exc_info=error)
 
     async def _send(self, claim: Claim) -> None:
-        if cooling(claim.last_delivered_ns, now_ns(), claim.cooldown_s):
+        if cooling(claim.last_delivered_ns, self._now_ns(), claim.cooldown_s):
             await self._write(
                 claim, Refused(f"cooldown: another was delivered less than {claim.cooldown_s} s ago", True)
             )
@@ -122,44 +162,44 @@ class Dispatcher:
         if claim.edits is not None and claim.edits_message_id is None:
             await self._write(claim, Refused("the message to change is not known any more", permanent=True))
             return
-        asked_s = monotonic_s()
+        asked_s = self._monotonic_s()
         try:
-            if not await self._outbox.begin(claim, now_ns(), lease_ns=self._lease_ns):
+            if not await self._outbox.begin(claim, self._now_ns(), lease_ns=self._lease_ns):
                 return
         except STORE_ERRORS as e:
             metrics.STORE_FAULTS.labels("begin").inc()
             log.warning("the outbox does not answer: %s", e)
             return  # surely not sent: the lease's end makes it pending again
-        began_s = monotonic_s()
+        began_s = self._monotonic_s()
         if began_s - asked_s > self._lease_s / 2:
             log.warning("stopped for too long to send", extra={"alert_id": claim.alert_id})
             metrics.FENCED.labels("send").inc()
             return  # frozen meanwhile: another may have it by the time our request would arrive
         try:
             async with asyncio.timeout(self._lease_s / 2):  # over before anyone may take us for dead
-                outcome = await self._channels[claim.channel].send(_message(claim))
+                outcome = await self._channels[claim.channel].send(_message(claim, self._keyboards))
         except TimeoutError:
             outcome = Ambiguous(f"no answer within {self._lease_s / 2:g} s")
-        metrics.SEND_SECONDS.labels(claim.channel).observe(monotonic_s() - began_s)
+        metrics.SEND_SECONDS.labels(claim.channel).observe(self._monotonic_s() - began_s)
         await self._write(claim, outcome)
 
     async def _write(self, claim: Claim, outcome: Outcome) -> None:
         """Record the outcome, through outages of the store, for as long as the lease holds."""
-        deadline_s, backoff = monotonic_s() + self._lease_s / 2, Backoff(0.1, 2.0)
+        deadline_s, backoff = self._monotonic_s() + self._lease_s / 2, Backoff(0.1, 2.0)
         while True:
             try:
                 await self._record(claim, outcome)
             except STORE_ERRORS as e:
                 metrics.STORE_FAULTS.labels("settle").inc()
                 log.warning("the outcome of an alert is not recorded yet: %s", e, extra={"alert_id": claim.alert_id})
-                if monotonic_s() > deadline_s:
+                if self._monotonic_s() > deadline_s:
                     return
                 await asyncio.sleep(backoff.next_s())
             else:
                 return
 
     async def _record(self, claim: Claim, outcome: Outcome) -> None:
-        now = now_ns()
+        now = self._now_ns()
         match outcome:
             case Sent(message_id):
                 if await self._outbox.settle(claim, DeliveryState.DELIVERED, now, message_id=message_id):
@@ -175,7 +215,7 @@ class Dispatcher:
             case RetryAfter(seconds):
                 await self._flooded(claim, seconds, now)
             case Gone(reason):
-                await self._outbox.settle(claim, _end(claim, reason), now, reason=f"gone: {reason}")
+                await self._outbox.settle(claim, _end(claim, reason), now, reason=f"gone: {reason}", unreachable=True)
                 log.warning("not delivered: gone", extra={"alert_id": claim.alert_id, "reason": reason})
             case Refused(reason, permanent=True):
                 await self._outbox.settle(claim, _end(claim, reason), now, reason=reason)
@@ -192,10 +232,13 @@ class Dispatcher:
         seconds = guess_s if asked_s is None else asked_s + _WAIT_MARGIN_S
         until_ns = now + int(seconds * SECOND_NS)
         await self._outbox.hold(claim, now, until_ns=until_ns, reason=f"flood control: wait {seconds:g} s")
-        if (stop_ns := self._floods.add(claim.recipient, now, until_ns)) is not None:
+        log.warning("flood control", extra={"alert_id": claim.alert_id, "wait_s": seconds})
+        if not self._channels[claim.channel].one_limit:
+            return
+        floods = self._floods.setdefault(claim.channel, Floods())
+        if (stop_ns := floods.add(claim.recipient, now, until_ns)) is not None:
             await self._outbox.stop_all(claim.channel, now, until_ns=stop_ns)
             log.warning("the channel as a whole is too fast", extra={"channel": claim.channel})
-        log.warning("flood control", extra={"recipient": claim.recipient, "wait_s": seconds})
 
     @property
     def _lease_ns(self) -> int:
@@ -210,6 +253,8 @@ def _message(claim: Claim) -> Message:
         recipient=claim.address,
         html=words.html,
         text=words.text,
+        alert_id=claim.alert_id,
+        kind=claim.kind,
         silent=claim.severity is Severity.INFO,
         action="send" if claim.edits is None else "edit",
         message_id=claim.edits_message_id,

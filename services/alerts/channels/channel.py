@@ -1,7 +1,7 @@
 """What a channel is: one alert in; what became of the attempt, in one of six words, out."""
 
 from abc import ABC, abstractmethod
-from typing import Final, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -42,6 +42,8 @@ class Message(Struct, frozen=True, kw_only=True):
     """Arrives without a sound."""
     alert_id: str = ""
     """The same for every attempt at one alert, and for no other."""
+    kind: str = "signal"
+    """What the alert is about: a kind of subject, `answer` or `digest`."""
     action: Literal["send", "edit", "photo", "document"] = "send"
     message_id: str | None = None
     """What an edit changes: the id that `Sent` named."""
@@ -106,6 +108,9 @@ Outcome: TypeAlias = Sent | Ambiguous | RetryAfter | Refused | Moved | Gone
 
 class Channel(ABC):
     """A way to reach people. One instance a process, shared by all sends."""
+
+    one_limit: ClassVar[bool] = True
+    """All recipients are behind one limit: several told to wait at once mean that the whole is too fast."""
 
     @abstractmethod
     async def start(self) -> None:
