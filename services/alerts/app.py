@@ -52,7 +52,8 @@ async def build(process: Process, settings: Settings) -> None:
     except STORE_ERRORS as e:
         raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
     process.on_stop(pool.close)
-    outbox = Outbox(pool, {"telegram": Pace(overall_per_s=settings.overall_per_s)})
+    paces = {"telegram": Pace(overall_per_s=settings.overall_per_s)}
+    outbox = Outbox(pool, paces, per_h=settings.per_h, owners=[("telegram", owner) for owner in settings.owners])
     ways = channels(settings)
     for way in ways.values():
         await way.start()
@@ -86,6 +87,7 @@ async def build(process: Process, settings: Settings) -> None:
     process.spawn(dispatcher.run(), name="dispatcher")  # what is queued goes out, whether or not the broker answers
     process.spawn(upkeep.keep(outbox, keep_days=settings.keep_days), name="upkeep")
     process.spawn(upkeep.follow(outbox, dispatcher.nudge), name="follow")
+    process.spawn(upkeep.digest(outbox, dispatcher.nudge), name="digest")
     await bus.start()
     announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")

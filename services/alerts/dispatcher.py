@@ -3,9 +3,11 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
+
+import msgspec
 
 from libs.common.events import SECOND_NS, DeliveryState, Severity
 from libs.common.runtime import clock
@@ -80,8 +82,6 @@ class Dispatcher:
         self._news = asyncio.Event()
         self._stopping = False
         self._swept_s = -_SWEEP_EVERY_S
-        self.rounds = 0
-        """How often the outbox has answered: a sender that moves counts on."""
 
     def nudge(self) -> None:
         """Look at the outbox now: something new is in it."""
@@ -127,7 +127,6 @@ class Dispatcher:
             await self._outbox.sweep(self._now_ns(), self._channels.keys())
             self._swept_s = self._monotonic_s()
         pauses_s = [await self._claim(channel) for channel in self._channels]
-        self.rounds += 1
         return min([_POLL_S, *pauses_s])
 
     async def _claim(self, channel: str) -> float:
@@ -245,19 +244,25 @@ class Dispatcher:
         return int(self._lease_s * SECOND_NS)
 
 
-def _message(claim: Claim) -> Message:
+def _message(claim: Claim, keyboards: Keyboards) -> Message:
     words = Piece(claim.html, claim.text)
     if claim.repeated:
         words = mark_repeat(words)
+    keyboard = keyboards(claim) if claim.keyboard is None else msgspec.json.decode(claim.keyboard, type=Keyboard)
+    document = claim.action == "document"
     return Message(
         recipient=claim.address,
         html=words.html,
         text=words.text,
         alert_id=claim.alert_id,
         kind=claim.kind,
-        silent=claim.severity is Severity.INFO,
-        action="send" if claim.edits is None else "edit",
+        silent=claim.silent,
+        action=claim.action if claim.edits is None else "edit",
         message_id=claim.edits_message_id,
+        keyboard=keyboard,
+        picture=claim.blob if claim.action == "photo" else None,
+        document=claim.blob if document else None,
+        filename=f"{claim.signal_id or claim.alert_id}.json" if document else "",
     )
 
 

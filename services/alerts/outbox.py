@@ -2,7 +2,8 @@
 
     pending -> sending -> delivered | failed | pending (surely not sent: later) | ambiguous (nobody knows)
     ambiguous -> sending once more, marked as a possible repeat, unless it is only info
-    pending -> expired; a sender that died while `sending` leaves `pending` (before it began) or `ambiguous` (after)
+    pending -> expired; what its recipient does not want now begins as expired, or as rolled_up: told in a digest
+    a sender that died while `sending` leaves `pending` (before it began) or `ambiguous` (after)
 
 Every method is one transaction and takes the time. A claim carries a fencing token: whoever lost its lease changes
 nothing any more. Each change worth telling writes its `Delivery` in the same transaction.
@@ -15,26 +16,26 @@ from typing import Any, Final
 import asyncpg
 import msgspec
 
-from libs.common.bus.codec import decode, encode
+from libs.common.bus.codec import decode
 from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
-from services.alerts import lives, metrics, offsets
+from services.alerts import digests, enqueuing, gone, lives, metrics, offsets
+from services.alerts.enqueuing import announce
 from services.alerts.pacing import Pacing
 from services.alerts.policy.pace import Pace
-from services.alerts.rows import URGENCY, Claim, Entry, Placed, delivery_of, row_of
+from services.alerts.rows import Claim, Entry, Placed
 from services.alerts.statements import (
     ANNOUNCEMENTS,
     BEGIN,
     CLAIM,
-    ENQUEUE,
     EXPIRE,
     FREE_RECIPIENTS,
     HOLD,
     LOST,
     MOVE,
     PURGE,
-    RECIPIENTS,
     RELEASE,
     SETTLE,
+    STOP,
     WAITING,
 )
 
@@ -50,17 +51,28 @@ STORE_ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.Int
 class Outbox:
     """The durable queue; any number of processes may share it."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", paces: Mapping[str, Pace] | None = None) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        paces: Mapping[str, Pace] | None = None,
+        *,
+        per_h: int = 20,
+        owners: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """`per_h`: messages an hour of recipients who did not say; `owners`: channel and recipient of who runs it."""
         self._pool = pool
         self._pacing = Pacing(paces)
+        self._per_h = per_h
+        self._owners = tuple(owners)
 
     async def enqueue(self, entries: Sequence[Entry], now_ns: int) -> int:
         """Take all entries, or none; one whose id is known is left as it is. Returns how many are new."""
-        if not entries:
-            return 0
         async with self._pool.acquire() as connection, connection.transaction():
-            new = await _insert(connection, entries, now_ns)
-        return _queued(new)
+            return len(await self.insert(connection, entries, now_ns))
+
+    async def insert(self, connection: Any, entries: Sequence[Entry], now_ns: int) -> list[Any]:
+        """Do the same within the caller's transaction; return the new rows that wait, for their turn or a digest."""
+        return await enqueuing.insert(connection, entries, now_ns, per_h=self._per_h)
 
     async def take(self, topic: str, placed: Sequence[Placed], now_ns: int) -> int:
         """Take what records led to together with the offsets they stand at, or nothing; return how many are new.
@@ -72,22 +84,28 @@ class Outbox:
         async with self._pool.acquire() as connection, connection.transaction():
             stands = await offsets.lock(connection, topic, list(reached))
             fresh = [one for one in placed if one.offset >= stands[one.partition]]
-            new = await _insert(connection, [entry for one in fresh for entry in one.entries], now_ns)
+            new = await self.insert(connection, [entry for one in fresh for entry in one.entries], now_ns)
             for one in fresh:
                 if one.told is not None:
-                    await _announce(
-                        connection, await lives.follow(connection, one.told, now_ns, wanted=bool(one.entries))
-                    )
+                    stale = await lives.follow(connection, one.told, now_ns, wanted=bool(one.entries))
+                    await announce(connection, stale)
             ahead = {partition: max(place, stands[partition]) for partition, place in reached.items()}
             await offsets.advance(connection, topic, ahead)
         metrics.PASSED_OVER.labels(topic).inc(len(placed) - len(fresh))
-        return _queued(new)
+        return len(new)
 
     async def step(self, now_ns: int) -> int:
         """Queue what shows people how far signals they were told of have come; return how many."""
         async with self._pool.acquire() as connection, connection.transaction():
-            new = await _insert(connection, await lives.steps(connection, now_ns), now_ns)
-        return _queued(new)
+            return len(await self.insert(connection, await lives.steps(connection, now_ns), now_ns))
+
+    async def digest(self, now_ns: int) -> int:
+        """Write the digests that are due; return how many are new. One transaction for each recipient."""
+        new = 0
+        for key in await digests.due(self._pool, now_ns):
+            async with self._pool.acquire() as connection, connection.transaction():
+                new += await digests.write(connection, key, now_ns, per_h=self._per_h)
+        return new
 
     async def places(self, topic: str, log_of: Mapping[int, tuple[int, int]]) -> dict[int, int]:
         """Return where to go on reading `topic`; `log_of` tells (first offset, end) of each partition's log."""
@@ -108,8 +126,8 @@ class Outbox:
             await self._pacing.claimed(connection, channel, len(rows), now_ns)
         claims = [msgspec.convert(dict(row), Claim) for row in rows]
         for claim in claims:
-            _count(claim.channel, claim.severity, DeliveryState.SENDING)
-        return sorted(claims, key=lambda claim: (-URGENCY[claim.severity], claim.created_ns, claim.alert_id))
+            metrics.TRANSITIONS.labels(claim.channel, claim.severity, DeliveryState.SENDING).inc()
+        return sorted(claims, key=lambda claim: (-claim.urgency, claim.created_ns, claim.alert_id))
 
     async def next_ns(self, channel: str, now_ns: int) -> int | None:
         """Return when more may be claimed than now; None while nothing of `channel` waits."""
@@ -159,17 +177,22 @@ class Outbox:
         message_id: str | None = None,
         reason: str | None = None,
         repeat_ns: int | None = None,
+        unreachable: bool = False,
     ) -> bool:
         """Record what became of the attempt; False when the lease was lost, and another sender decides.
 
-        `repeat_ns`: when to repeat an ambiguous one; it is repeated once at most.
+        `repeat_ns`: when to repeat an ambiguous one; it is repeated once at most. `unreachable`: the recipient is gone
+        until they ask again, so what waits for them ends, and the owners are told.
         """
         async with self._pool.acquire() as connection, connection.transaction():
             await self._pacing.spend(connection, claim, now_ns)
             rows = await connection.fetch(
                 SETTLE, claim.alert_id, claim.token, now_ns, state.value, message_id, reason, repeat_ns
             )
-            await _announce(connection, rows)
+            await announce(connection, rows)
+            if rows and unreachable:
+                told = await gone.follow(connection, claim, reason or "", now_ns, owners=self._owners)
+                await self.insert(connection, told, now_ns)
         return await self._held("settle", rows)
 
     async def sweep(self, now_ns: int, channels: Collection[str] | None = None) -> int:
@@ -183,7 +206,8 @@ class Outbox:
             known = None if channels is None else sorted(channels)
             await self._pacing.spend_lost(connection, now_ns)
             changed = [*await connection.fetch(EXPIRE, now_ns, known), *await connection.fetch(LOST, now_ns)]
-            await _announce(connection, changed)
+            changed += await connection.fetch(STOP, now_ns)
+            await announce(connection, changed)
         return len(changed)
 
     async def purge(self, before_ns: int) -> int:
@@ -241,29 +265,3 @@ class Outbox:
         metrics.FENCED.labels(step).inc()
         log.warning("the lease on an alert was lost", extra={"step": step})
         return False
-
-
-async def _insert(connection: Any, entries: Sequence[Entry], now_ns: int) -> list[Any]:
-    if not entries:
-        return []
-    rows = msgspec.json.encode([row_of(entry, now_ns) for entry in entries]).decode()
-    await connection.execute(RECIPIENTS, rows)
-    new: list[Any] = await connection.fetch(ENQUEUE, rows)
-    return new
-
-
-def _queued(new: Sequence[Any]) -> int:
-    for row in new:
-        metrics.QUEUED.labels(row["channel"], row["severity"]).inc()
-    return len(new)
-
-
-async def _announce(connection: Any, rows: Sequence[Any]) -> None:
-    for row in rows:
-        _count(row["channel"], row["severity"], row["state"])
-    events = [(encode(delivery_of(row)),) for row in rows if row["state"] not in {"pending", "sending"}]
-    await connection.executemany("INSERT INTO alerts.announcements (event) VALUES ($1)", events)
-
-
-def _count(channel: str, severity: str, state: str) -> None:
-    metrics.TRANSITIONS.labels(channel, severity, state).inc()

@@ -74,6 +74,7 @@ class Claim(Struct, frozen=True, kw_only=True):
     address: str
     """Where the recipient is now."""
     severity: Severity
+    urgency: int
     html: str
     text: str
     origin: Origin

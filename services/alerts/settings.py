@@ -31,6 +31,10 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     """Least seconds between two delivered alerts of one chat, market and timeframe."""
     severity: Severity = Severity.WARNING
     """Of these chats' alerts: `info` is not repeated when its fate is unknown."""
+    per_h: int = Field(20, ge=1, le=3600)
+    """Messages an hour that a recipient hears, unless they say otherwise; what is beyond goes into a digest."""
+    owners: Annotated[tuple[str, ...], NoDecode] = ()
+    """Telegram users who run this: the bot obeys them in all, and they hear of trouble."""
     overall_per_s: float = Field(25.0, ge=1, le=1000)
     """Messages a second over all chats and senders; Telegram's own limit is about 30, more only for bots that pay."""
     lease_s: float = Field(30.0, gt=0)
@@ -40,7 +44,7 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     keep_days: int = Field(30, ge=1)
     """How long finished alerts stay in the outbox; not less than verdicts stay on their topic."""
 
-    @field_validator("chats", "labels", "timeframes", mode="before")
+    @field_validator("chats", "owners", "labels", "timeframes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

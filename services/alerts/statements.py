@@ -73,8 +73,8 @@ SET state = 'sending', repeated = o.repeated OR o.state = 'ambiguous', attempts 
 FROM ready, alerts.recipients AS r
 WHERE o.alert_id = ready.alert_id AND r.channel = o.channel AND r.recipient = o.recipient
 RETURNING o.alert_id, o.signal_id, o.channel, o.recipient, coalesce(r.moved_to, o.recipient) AS address, o.severity,
-    o.html, o.text, o.origin, o.venue, o.symbol, o.cooldown_s, o.valid_until_ns, o.created_ns, o.attempts, o.repeated,
-    o.token, o.kind, o.timeframe, o.action, o.keyboard, o.blob, o.silent, o.edits,
+    o.urgency, o.html, o.text, o.origin, o.venue, o.symbol, o.cooldown_s, o.valid_until_ns, o.created_ns, o.attempts,
+    o.repeated, o.token, o.kind, o.timeframe, o.action, o.keyboard, o.blob, o.silent, o.edits,
     (SELECT p.message_id FROM alerts.outbox AS p WHERE p.alert_id = o.edits) AS edits_message_id, (
         SELECT max(d.delivered_ns) FROM alerts.outbox AS d
         WHERE d.rule_id = o.rule_id AND d.venue = o.venue AND d.symbol = o.symbol AND d.timeframe = o.timeframe
@@ -85,6 +85,7 @@ RETURNING o.alert_id, o.signal_id, o.channel, o.recipient, coalesce(r.moved_to, 
 BEGIN: Final = """
 UPDATE alerts.outbox SET begun_ns = $3, lease_ns = $4, updated_ns = $3
 WHERE alert_id = $1 AND token = $2 AND state = 'sending' AND lease_ns > $3
+    AND (kind = 'answer' OR NOT (SELECT stopped FROM alerts.switch))
 RETURNING alert_id
 """
 
@@ -126,6 +127,7 @@ WITH old AS (
             'not sent in time' || CASE WHEN o.channel <> ALL ($2::text[]) THEN ': channel ''' || o.channel
                 || ''' is not configured' ELSE '' END)
             ELSE o.reason || '; no time left to repeat it' END,
+        due_ns = CASE WHEN o.state = 'pending' AND o.edits IS NULL AND o.kind NOT IN ('answer', 'digest') THEN $1 END,
         updated_ns = $1
     FROM old WHERE o.alert_id = old.alert_id
     RETURNING o.*
@@ -152,6 +154,15 @@ SET state = CASE WHEN (o.begun_ns IS NULL AND NOT o.repeated) OR o.edits IS NOT 
     token = NULL, lease_ns = NULL, begun_ns = NULL, updated_ns = $1
 FROM held WHERE o.alert_id = held.alert_id
 RETURNING o.*
+"""
+
+STOP: Final = """
+UPDATE alerts.outbox
+SET state = CASE WHEN state = 'ambiguous' THEN state ELSE 'expired' END, next_attempt_ns = NULL, due_ns = NULL,
+    reason = CASE WHEN state = 'ambiguous' THEN reason || '; ' ELSE '' END || 'stopped by panic', updated_ns = $1
+WHERE kind <> 'answer' AND (next_attempt_ns IS NOT NULL OR (state = 'rolled_up' AND digest_id IS NULL))
+    AND (SELECT stopped FROM alerts.switch)
+RETURNING *
 """
 
 PURGE: Final = """

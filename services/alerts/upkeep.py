@@ -1,4 +1,4 @@
-"""What runs beside the sender: deliveries published, signals followed, old alerts forgotten, the queue measured."""
+"""What runs beside the sender: deliveries published, signals followed, digests written, the queue kept and measured."""
 
 import asyncio
 import logging
@@ -16,6 +16,7 @@ log = logging.getLogger(__name__)
 
 _ANNOUNCE_EVERY_S: Final = 0.1
 _FOLLOW_EVERY_S: Final = 0.5
+_DIGEST_EVERY_S: Final = 1.0
 _MEASURE_EVERY_S: Final = 5.0
 _PURGE_EVERY_S: Final = 3600.0
 
@@ -52,6 +53,22 @@ async def follow(outbox: Outbox, nudge: Callable[[], None]) -> None:
             await asyncio.sleep(backoff.next_s())
             continue
         await asyncio.sleep(_FOLLOW_EVERY_S)
+
+
+async def digest(outbox: Outbox, nudge: Callable[[], None]) -> None:
+    """Write the digests that are due, for ever."""
+    backoff = Backoff(0.2, 5.0)
+    while True:
+        try:
+            if await outbox.digest(now_ns()):
+                nudge()
+            backoff.reset()
+        except STORE_ERRORS as e:
+            metrics.STORE_FAULTS.labels("digest").inc()
+            log.warning("digests are not written yet: %s", e)
+            await asyncio.sleep(backoff.next_s())
+            continue
+        await asyncio.sleep(_DIGEST_EVERY_S)
 
 
 async def keep(outbox: Outbox, *, keep_days: int) -> None:
