@@ -75,7 +75,7 @@ class Dispatcher:
         self._floods: dict[str, Floods] = {}
         self._busy: Counter[str] = Counter()
         self.rounds = 0
-        """Looks at the outbox that the store answered: it grows as long as this sender moves."""
+        """How often the outbox has answered: a sender that moves counts on."""
         self._lease_s = lease_s
         self._senders = senders
         self._sends: set[asyncio.Task[None]] = set()
@@ -94,7 +94,6 @@ class Dispatcher:
             self._news.clear()
             try:
                 pause_s = await self.round()
-                self.rounds += 1
                 backoff.reset()
             except STORE_ERRORS as e:
                 metrics.STORE_FAULTS.labels("claim").inc()
@@ -127,6 +126,7 @@ class Dispatcher:
             await self._outbox.sweep(self._now_ns(), self._channels.keys())
             self._swept_s = self._monotonic_s()
         pauses_s = [await self._claim(channel) for channel in self._channels]
+        self.rounds += 1
         return min([_POLL_S, *pauses_s])
 
     async def _claim(self, channel: str) -> float:
