@@ -42,7 +42,7 @@ _NO_PREVIEW: Final = LinkPreviewOptions(is_disabled=True)
 _NOT_MODIFIED: Final = "message is not modified"
 
 
-class _Flooded(TelegramError):
+class Flooded(TelegramError):
     """429, with the seconds to wait where Telegram named them."""
 
     def __init__(self, seconds: float | None) -> None:
@@ -54,18 +54,31 @@ class _ServerFault(TelegramError):
     """A 5xx: whoever answered did not say whether Telegram took the message."""
 
 
-class _Request(HTTPXRequest):
+class Transport(HTTPXRequest):
     """The library's own transport; only keeps apart the statuses that it would fold into one NetworkError."""
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        """Make the request; raises what the statuses say."""
         status, body = await super().do_request(*args, **kwargs)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise _ServerFault(f"Telegram answered {status}")
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise _Flooded(_retry_after(body))
+            raise Flooded(_retry_after(body))
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             raise BadRequest("Request Entity Too Large")  # the library's NetworkError would leave its fate open
         return status, body
+
+
+def transport(url: str, *, connections: int, connect_s: float, answer_s: float) -> Transport:
+    """Return what calls go through to the Bot API at `url`."""
+    return Transport(
+        connection_pool_size=connections,
+        connect_timeout=connect_s,
+        read_timeout=answer_s,
+        write_timeout=connect_s,
+        pool_timeout=connect_s,
+        httpx_kwargs={"trust_env": httpx.URL(url).host not in _HERE},  # no proxy leads back to this machine
+    )
 
 
 class TelegramChannel(Channel):
@@ -74,14 +87,7 @@ class TelegramChannel(Channel):
     def __init__(self, token: str, url: str, *, connect_s: float = 5.0, answer_s: float = 10.0) -> None:
         silence_urls()
         self._token = token
-        request = _Request(
-            connection_pool_size=32,
-            connect_timeout=connect_s,
-            read_timeout=answer_s,
-            write_timeout=connect_s,
-            pool_timeout=connect_s,
-            httpx_kwargs={"trust_env": httpx.URL(url).host not in _HERE},  # no proxy leads back to this machine
-        )
+        request = transport(url, connections=32, connect_s=connect_s, answer_s=answer_s)
         self._bot = Bot(token, base_url=f"{url.rstrip('/')}/bot", request=request, get_updates_request=request)
         self._request = request
         self._fault: str | None = None
@@ -145,6 +151,18 @@ class TelegramChannel(Channel):
                 filename="chart.png",
             )
             return str(sent.message_id)
+        if message.document is not None:
+            sent = await self._bot.send_document(
+                chat,
+                message.document,
+                caption=words,
+                parse_mode=mode,
+                disable_notification=message.silent,
+                reply_markup=keyboard,
+                filename=message.filename,
+                disable_content_type_detection=True,
+            )
+            return str(sent.message_id)
         sent = await self._bot.send_message(
             chat_id=chat,
             text=words,
@@ -160,7 +178,7 @@ class TelegramChannel(Channel):
         match error:
             case ChatMigrated():
                 return Moved(str(error.new_chat_id))
-            case _Flooded():
+            case Flooded():
                 return RetryAfter(error.seconds)
             case InvalidToken():
                 self._fault = "Telegram refuses the token: check CSX_ALERTS_TELEGRAM_TOKEN"

@@ -27,6 +27,10 @@ def photo(**changes: Any) -> Message:
     return message(action="photo", picture=PNG, **changes)
 
 
+def document(**changes: Any) -> Message:
+    return message(action="document", **{"document": b'{"score": 0.5}', "filename": "signal.json", **changes})
+
+
 async def test_buttons_come_below_the_message(fake, telegram):
     assert await telegram.send(message(keyboard=KEYS)) == Sent("1")
     assert fake.bot.accepted[0].keyboard == [
@@ -49,6 +53,9 @@ def test_a_button_that_telegram_would_refuse_cannot_be_made(text, data):
         {"action": "photo"},
         {"picture": PNG},
         {"action": "edit", "picture": PNG},
+        {"action": "document"},
+        {"action": "document", "document": b"x"},
+        {"document": b"x", "filename": "x"},
     ],
 )
 def test_a_message_has_what_its_action_needs(changes):
@@ -67,6 +74,25 @@ async def test_an_edit_that_changes_nothing_has_arrived(fake, telegram):
     await telegram.send(message())
     assert await telegram.send(edit(html="<b>BUY</b>")) == Sent("1")
     assert fake.bot.accepted[0].edits == 0
+
+
+async def test_a_document_arrives_with_caption_buttons_and_name(fake, telegram):
+    sent = document(html="<i>BTC</i>", text="BTC", silent=True, keyboard=KEYS)
+    assert await telegram.send(sent) == Sent("1")
+    (kept,) = fake.bot.accepted
+    assert (kept.text, kept.silent, len(kept.keyboard)) == ("BTC", True, 2)
+    assert (kept.document.name, fake.bot.files[kept.document.file_id]) == ("signal.json", b'{"score": 0.5}')
+
+
+async def test_a_documents_caption_whose_markup_is_broken_goes_as_plain_text(fake, telegram):
+    assert await telegram.send(document(html="<b>a < b", text="a < b")) == Sent("1")
+    assert (fake.bot.accepted[0].text, fake.calls) == ("a < b", 2)
+
+
+async def test_an_empty_document_is_refused_for_good(fake, telegram):
+    outcome = await telegram.send(document(document=b""))
+    assert isinstance(outcome, Refused)
+    assert outcome.permanent
 
 
 @pytest.mark.parametrize("message_id", ["9", "no number"])
@@ -147,7 +173,7 @@ async def test_a_group_that_moved_says_where_to(fake, telegram):
     assert await telegram.send(photo(recipient="-77")) == Moved("-10077")
 
 
-@pytest.mark.parametrize("make", [message, edit, photo])
+@pytest.mark.parametrize("make", [message, edit, photo, document])
 @pytest.mark.parametrize(
     ("fault", "outcome"),
     [
