@@ -17,25 +17,16 @@ from libs.common.runtime.clock import now_ns
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
-from services.alerts import upkeep
-from services.alerts.channels import CHANNELS
-from services.alerts.channels.channel import Channel
+from services.alerts import channels, upkeep
 from services.alerts.dispatcher import Dispatcher
+from services.alerts.feeds import Feeds
+from services.alerts.heartbeat import Heartbeat, Moving
 from services.alerts.intake import Intake
 from services.alerts.outbox import STORE_ERRORS, Outbox
-from services.alerts.policy.pace import Pace
 from services.alerts.rules import Rules
 from services.alerts.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def channels(settings: Settings) -> dict[str, Channel]:
-    """Return the channels that the settings allow; one without its secret stays closed."""
-    if not settings.telegram_token.get_secret_value():
-        log.warning("no CSX_ALERTS_TELEGRAM_TOKEN: alerts wait in the outbox until they expire")
-        return {}
-    return {name: make(settings) for name, make in CHANNELS.items()}
 
 
 async def build(process: Process, settings: Settings) -> None:
@@ -52,16 +43,20 @@ async def build(process: Process, settings: Settings) -> None:
     except STORE_ERRORS as e:
         raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
     process.on_stop(pool.close)
-    paces = {"telegram": Pace(overall_per_s=settings.overall_per_s)}
-    outbox = Outbox(pool, paces, per_h=settings.per_h, owners=[("telegram", owner) for owner in settings.owners])
-    ways = channels(settings)
+    outbox = Outbox(
+        pool,
+        channels.paces(settings),
+        limits=settings.limits(),
+        owners=[("telegram", owner) for owner in settings.owners],
+    )
+    ways = channels.opened(settings)
     for way in ways.values():
         await way.start()
         process.on_stop(way.stop)
     dispatcher = Dispatcher(outbox, ways, lease_s=settings.lease_s, senders=settings.senders)
     bus = connect(settings, "alerts", process)
     rules = Rules(pool, settings.default_rules())
-    intake = Intake(bus, outbox, rules, dispatcher)
+    intake = Intake(bus, outbox, rules, dispatcher, Feeds(pool), public_url=settings.public_url)
 
     async def publish(events: Sequence[Event]) -> None:
         await bus.publisher.publish(events)
@@ -88,6 +83,9 @@ async def build(process: Process, settings: Settings) -> None:
     process.spawn(upkeep.keep(outbox, keep_days=settings.keep_days), name="upkeep")
     process.spawn(upkeep.follow(outbox, dispatcher.nudge), name="follow")
     process.spawn(upkeep.digest(outbox, dispatcher.nudge), name="digest")
+    if url := settings.heartbeat_url.get_secret_value():
+        alive = Moving(lambda: dispatcher.rounds, lambda: pool.fetchval("SELECT 1"))
+        process.spawn(Heartbeat(url, alive, every_s=settings.heartbeat_s).run(), name="heartbeat")
     await bus.start()
     announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")

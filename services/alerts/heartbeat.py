@@ -19,6 +19,26 @@ Alive = Callable[[], Awaitable[bool]]
 """True when the sender moved since the last question and the store answered."""
 
 
+class Moving:
+    """The check of the alerts service: its sender has looked at the outbox since the last question, its store answers.
+
+    Raises:
+        whatever the store raises that does not answer.
+    """
+
+    def __init__(self, rounds: Callable[[], int], ask: Callable[[], Awaitable[object]]) -> None:
+        self._rounds = rounds
+        self._ask = ask
+        self._before = 0
+
+    async def __call__(self) -> bool:
+        """Return whether it does."""
+        await self._ask()
+        rounds = self._rounds()
+        moved, self._before = rounds != self._before, rounds
+        return moved
+
+
 class Heartbeat:
     """Posts to one URL while `alive` says so. A beat that fails is not repeated: the next one is soon enough."""
 

@@ -1,16 +1,18 @@
 """The alerts service's settings, from the environment."""
 
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from libs.common.events import AlertRule, Label, Severity, Timeframe
-from libs.common.runtime.settings import ServiceSettings
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.matching import condition_of
+from services.alerts.settings_bot import BotSettings
 
 
-class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
+class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
     """What it listens for by default, and how it reaches people."""
 
     telegram_token: SecretStr = SecretStr("")
@@ -33,6 +35,8 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     """Of these chats' alerts: `info` is not repeated when its fate is unknown."""
     per_h: int = Field(20, ge=1, le=3600)
     """Messages an hour that a recipient hears, unless they say otherwise; what is beyond goes into a digest."""
+    burst: int = Field(5, ge=1, le=100_000)
+    """When more that are not critical come at once for a recipient, all of them go into a digest."""
     owners: Annotated[tuple[str, ...], NoDecode] = ()
     """Telegram users who run this: the bot obeys them in all, and they hear of trouble."""
     overall_per_s: float = Field(25.0, ge=1, le=1000)
@@ -40,15 +44,35 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     lease_s: float = Field(30.0, gt=0)
     """A sender that has not answered for so long counts as dead."""
     senders: int = Field(16, ge=1, le=256)
-    """Sends at once, each to another chat."""
+    """Sends at once of each channel, each to another recipient."""
+    hook_secrets: Annotated[tuple[Annotated[SecretStr, Field(min_length=16)], ...], Field(max_length=2), NoDecode] = ()
+    """What webhooks are signed with: 16 characters or more; two while they rotate; nothing is posted without one."""
+    hook_ports: Annotated[tuple[int, ...], NoDecode] = (443,)
+    """Ports that a webhook's URL may name."""
+    hook_private: bool = False
+    """Webhooks may go to private addresses and over plain HTTP: for tests and one's own network, never production."""
+    heartbeat_url: SecretStr = SecretStr("")
+    """Where signs of life are posted: the dead-man's switch, or a monitor of your own; nowhere where empty."""
+    heartbeat_s: float = Field(10.0, gt=0)
+    """Seconds between two signs of life."""
+    public_url: str = Field("", max_length=200)
+    """Where people reach the gateway's page, `https://csx.example.com`; messages then link to their evidence."""
     keep_days: int = Field(30, ge=1)
     """How long finished alerts stay in the outbox; not less than verdicts stay on their topic."""
 
-    @field_validator("chats", "owners", "labels", "timeframes", mode="before")
+    @field_validator("chats", "owners", "labels", "timeframes", "hook_secrets", "hook_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _reachable(cls, value: str) -> str:
+        found = urlsplit(value)
+        if value and not (found.scheme in {"http", "https"} and found.hostname and not found.query + found.fragment):
+            raise ValueError("public_url: http:// or https://, a host, no query and no fragment")
         return value
 
     @field_validator("condition")
@@ -62,7 +86,13 @@ class Settings(ServiceSettings, env_prefix="CSX_ALERTS_"):
     def _strict_in_production(self) -> Self:
         if self.environment == "production" and not self.telegram_token.get_secret_value():
             raise ValueError("CSX_ALERTS_TELEGRAM_TOKEN is missing: production does not start without it")
+        if self.environment == "production" and self.hook_private:
+            raise ValueError("CSX_ALERTS_HOOK_PRIVATE is on: production posts to public addresses only")
         return self
+
+    def limits(self) -> Limits:
+        """Return what a recipient who did not say hears at most."""
+        return Limits(per_h=self.per_h, burst=self.burst)
 
     def default_rules(self) -> list[AlertRule]:
         """Return one rule for each of `chats`."""

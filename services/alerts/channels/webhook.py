@@ -45,14 +45,19 @@ class Body(msgspec.Struct, frozen=True, kw_only=True):
 
     delivery_id: str
     """The same at each attempt: whoever has seen it has the message."""
+    alert_id: str
+    """Of the alert, as `alerts.deliveries.v1` tells of it."""
+    kind: str
+    """What it is about: `signal`, `outcome`, `liquidation`, ..., `digest`."""
     action: str
     """`send`, or `edit` of what was delivered under `replaces`."""
     replaces: str | None
     possible_repeat: bool
     silent: bool
+    timestamp: int
+    """Seconds, of this attempt."""
     text: str
-    html: str
-    """The same with Telegram's markup."""
+    """In plain words."""
 
 
 class WebhookChannel(Channel):
@@ -61,6 +66,9 @@ class WebhookChannel(Channel):
     Raises:
         ValueError: no secret, more than two, or one below 16 bytes.
     """
+
+    one_limit = False
+    """Each receiver has its own."""
 
     def __init__(
         self,
@@ -108,6 +116,8 @@ class WebhookChannel(Channel):
 
     async def send(self, message: Message) -> Outcome:
         """Make one attempt within the time limit, resolving included; a photo goes as its words."""
+        if not message.alert_id:
+            return Refused("an alert without an id: its attempts could not be told from another's", permanent=True)
         try:
             target = read(message.recipient, self._rules)
             async with asyncio.timeout(self._total_s) as limit:
@@ -135,7 +145,7 @@ class WebhookChannel(Channel):
         if self._client is None:
             raise RuntimeError("send before start")
         data = msgspec.json.encode(body)
-        timestamp = str(now_ns() // 1_000_000_000)
+        timestamp = str(body.timestamp)
         headers = {
             "Host": target.authority,
             "User-Agent": "cryptosatx",
@@ -155,21 +165,22 @@ class WebhookChannel(Channel):
 
 
 def delivery_id(message: Message) -> str:
-    """Return the id of a delivery, the same at each attempt: a hash of the recipient, the action and the words."""
-    parts = (message.recipient, message.action, message.message_id or "", message.text.removeprefix(_MARK))
-    joined = b"".join(b"%d:%b" % (len(part), part) for part in (one.encode(errors="replace") for one in parts))
-    return hashlib.sha256(joined).hexdigest()[:32]
+    """Return the id of a delivery, the same at each attempt: a hash of the recipient and the alert's id."""
+    parts = (one.encode(errors="replace") for one in (message.recipient, message.alert_id))
+    return hashlib.sha256(b"".join(b"%d:%b" % (len(part), part) for part in parts)).hexdigest()[:32]
 
 
 def _body(message: Message) -> Body:
     return Body(
         delivery_id=delivery_id(message),
+        alert_id=message.alert_id,
+        kind=message.kind,
         action="edit" if message.action == "edit" else "send",
         replaces=message.message_id,
         possible_repeat=message.text.startswith(_MARK),
         silent=message.silent,
+        timestamp=now_ns() // 1_000_000_000,
         text=message.text,
-        html=message.html,
     )
 
 

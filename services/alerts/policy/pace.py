@@ -19,7 +19,7 @@ class Pace(Struct, frozen=True, kw_only=True):
 
     chat_interval_s: float = 1.0
     group_per_minute: int = 20
-    """For groups and channels: recipients that are not plain numbers."""
+    """For groups and channels: recipients that are not plain numbers; 0 where there are no groups."""
     overall_per_s: float = 25.0
 
 

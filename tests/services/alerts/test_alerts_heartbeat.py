@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from services.alerts.deadman.listener import Listener
-from services.alerts.heartbeat import Heartbeat
+from services.alerts.heartbeat import Heartbeat, Moving
 
 
 def _counted(result: str) -> float:
@@ -73,6 +73,30 @@ async def test_what_is_not_taken_is_counted_and_its_address_not_logged(heard, cl
     assert _counted("failed") == before + 2
     assert "heartbeat: failed" in caplog.text
     assert "secret" not in "".join(one.getMessage() for one in caplog.records if one.name.startswith("services"))
+
+
+async def test_the_service_lives_while_its_sender_looks_and_its_store_answers():
+    rounds = [0]
+    asked: list[str] = []
+    broken: list[Exception] = []
+
+    async def ask() -> None:
+        asked.append("store")
+        for one in broken:
+            raise one
+
+    alive = Moving(lambda: rounds[0], ask)
+    assert not await alive()  # no round yet
+    rounds[0] = 3
+    assert await alive()
+    assert not await alive()  # none since
+    rounds[0] = 4
+    broken.append(ConnectionRefusedError())
+    with pytest.raises(ConnectionRefusedError):
+        await alive()
+    broken.clear()
+    assert await alive()
+    assert len(asked) == 5
 
 
 async def test_it_goes_on_for_ever(heard):

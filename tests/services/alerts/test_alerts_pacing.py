@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from libs.common.events import DeliveryState
 from services.alerts.outbox import Outbox
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
+
+UNBOUND = Limits(per_h=100_000, burst=100_000)
 
 S = 1_000_000_000
 LEASE_NS = 30 * S
@@ -76,7 +79,7 @@ async def test_a_person_may_be_told_more(outbox, wishes):
 
 async def test_twenty_five_a_second_over_all_and_over_all_senders(outbox, pool, wishes):
     await wishes(1, *(str(chat) for chat in range(60)))
-    other = Outbox(pool)
+    other = Outbox(pool, limits=UNBOUND)
     assert len(await send(outbox, START, limit=10)) == 10
     assert len(await send(other, START + S // 2)) == 15
     assert await send(outbox, START + S // 2) == []
@@ -88,8 +91,8 @@ async def test_twenty_five_a_second_over_all_and_over_all_senders(outbox, pool, 
 async def test_a_successor_knows_what_was_sent(outbox, pool, wishes):
     await wishes(2, "1")
     await send(outbox, START)
-    assert await send(Outbox(pool), START + S // 2) == []
-    assert await send(Outbox(pool), START + S) == ["1"]
+    assert await send(Outbox(pool, limits=UNBOUND), START + S // 2) == []
+    assert await send(Outbox(pool, limits=UNBOUND), START + S) == ["1"]
 
 
 async def test_an_attempt_of_a_sender_that_died_counts_when_it_is_found(outbox, wishes):
@@ -132,7 +135,7 @@ async def test_a_channel_that_is_too_fast_stops_and_goes_on_slower_until_quiet_g
 
 
 async def test_channels_have_paces_of_their_own(pool, make_entry):
-    outbox = Outbox(pool, {"webhook": Pace(overall_per_s=3)})
+    outbox = Outbox(pool, {"webhook": Pace(overall_per_s=3)}, limits=UNBOUND)
     entries = [
         make_entry(f"{channel}{n}", str(n), channel=channel) for channel in ("telegram", "webhook") for n in range(5)
     ]
@@ -146,7 +149,11 @@ async def test_channels_have_paces_of_their_own(pool, make_entry):
 async def test_whoever_sends_no_budget_is_exceeded(pool: Any, make_entry: Any, counts: Any, takes: int, two: bool):
     await pool.execute("TRUNCATE alerts.outbox, alerts.recipients, alerts.pace")
     pace = {"telegram": Pace(chat_interval_s=0.5, group_per_minute=4, overall_per_s=3)}
-    senders = [Outbox(pool, pace), Outbox(pool, pace)] if two else [Outbox(pool, pace)]
+    senders = (
+        [Outbox(pool, pace, limits=UNBOUND), Outbox(pool, pace, limits=UNBOUND)]
+        if two
+        else [Outbox(pool, pace, limits=UNBOUND)]
+    )
     chats = ("1", "2", "-5")
     await senders[0].enqueue(
         [
@@ -170,3 +177,19 @@ async def test_whoever_sends_no_budget_is_exceeded(pool: Any, make_entry: Any, c
         assert all(other >= at + takes + S // 2 for other, name in begins if name == chat and other > at)
         if chat == "-5":
             assert sum(at <= other < at + takes + 60 * S for other, name in begins if name == chat) <= 4
+
+
+async def test_recipients_of_a_channel_without_groups_have_no_budget_of_a_minute(pool, make_entry):
+    machines = Pace(chat_interval_s=0.05, group_per_minute=0, overall_per_s=100)
+    outbox = Outbox(pool, {"webhook": machines}, limits=UNBOUND)
+    url = "https://hook.example.com/in"
+    await outbox.enqueue([make_entry(f"{n:02}", url, channel="webhook", created_ns=n) for n in range(45)], START)
+    now_ns, sent = START, []
+    while (next_ns := await outbox.next_ns("webhook", now_ns)) is not None:
+        now_ns = max(next_ns, now_ns)
+        (claim,) = await outbox.claim("webhook", now_ns, lease_ns=LEASE_NS, limit=9)
+        assert await outbox.begin(claim, now_ns, lease_ns=LEASE_NS)
+        await outbox.settle(claim, DeliveryState.DELIVERED, now_ns, message_id="1")
+        sent.append(now_ns - START)
+    assert sent == [n * S // 20 for n in range(45)]
+    assert await pool.fetchval("SELECT told_ns FROM alerts.recipients") == []

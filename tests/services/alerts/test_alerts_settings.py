@@ -5,9 +5,12 @@ import pytest
 from libs.common.events import Label, Severity, Timeframe
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
-from services.alerts.channels import CHANNELS
+from services.alerts.channels import opened, paces
 from services.alerts.channels.telegram import TelegramChannel
+from services.alerts.channels.webhook import WebhookChannel
 from services.alerts.settings import Settings
+
+SECRET = "a secret of 18 chr"
 
 
 def test_one_rule_for_each_chat(monkeypatch):
@@ -32,11 +35,58 @@ def test_production_needs_a_token_and_never_prints_it(monkeypatch):
     monkeypatch.setenv("CSX_ENVIRONMENT", "production")
     with pytest.raises(ConfigurationError, match="CSX_ALERTS_TELEGRAM_TOKEN is missing"):
         load(Settings)
-    monkeypatch.setenv("CSX_ALERTS_TELEGRAM_TOKEN", "1:secret")
-    assert "secret" not in repr(load(Settings))
+    monkeypatch.setenv("CSX_ALERTS_TELEGRAM_TOKEN", "1:hidden")
+    assert "hidden" not in repr(load(Settings))
 
 
-def test_every_channel_can_be_made(monkeypatch):
+@pytest.mark.parametrize(
+    ("given", "open_ones"),
+    [
+        ({}, {}),
+        ({"TELEGRAM_TOKEN": "1:secret"}, {"telegram": TelegramChannel}),
+        ({"HOOK_SECRETS": SECRET}, {"webhook": WebhookChannel}),
+        ({"TELEGRAM_TOKEN": "1:s", "HOOK_SECRETS": SECRET}, {"telegram": TelegramChannel, "webhook": WebhookChannel}),
+    ],
+)
+def test_each_channel_decides_by_itself_and_one_without_its_secret_says_so_once(monkeypatch, caplog, given, open_ones):
+    caplog.set_level("INFO", "services.alerts.channels")
+    for key, value in given.items():
+        monkeypatch.setenv(f"CSX_ALERTS_{key}", value)
+    assert {name: type(channel) for name, channel in opened(load(Settings)).items()} == open_ones
+    assert len(caplog.records) == 2 - len(open_ones)
+    assert all(" no CSX_ALERTS_" in f" {record.message}" for record in caplog.records)
+
+
+def test_every_channel_has_a_pace_and_floods_are_one_for_those_behind_one_limit(monkeypatch):
+    monkeypatch.setenv("CSX_ALERTS_OVERALL_PER_S", "60")
+    found = paces(load(Settings))
+    assert (found["telegram"].overall_per_s, found["telegram"].chat_interval_s) == (60, 1)
+    assert found["webhook"].group_per_minute == 0
+    assert (TelegramChannel.one_limit, WebhookChannel.one_limit) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "secrets", [SECRET[:15], f"{SECRET},{SECRET[:15]}", f"{SECRET},{SECRET},{SECRET}"], ids=["short", "one", "three"]
+)
+def test_webhooks_are_signed_with_one_good_secret_or_two(monkeypatch, secrets):
+    monkeypatch.setenv("CSX_ALERTS_HOOK_SECRETS", secrets)
+    with pytest.raises(ConfigurationError, match="CSX_ALERTS_HOOK_SECRETS") as caught:
+        load(Settings)
+    assert SECRET[:15] not in str(caught.value)
+
+
+def test_secrets_and_ports_of_webhooks(monkeypatch):
+    monkeypatch.setenv("CSX_ALERTS_HOOK_SECRETS", f"{SECRET}, {SECRET[::-1]}")
+    monkeypatch.setenv("CSX_ALERTS_HOOK_PORTS", "443, 8443")
+    found = load(Settings)
+    assert [secret.get_secret_value() for secret in found.hook_secrets] == [SECRET, SECRET[::-1]]
+    assert found.hook_ports == (443, 8443)
+    assert SECRET not in repr(found)
+
+
+def test_production_posts_to_no_private_address(monkeypatch):
+    monkeypatch.setenv("CSX_ENVIRONMENT", "production")
     monkeypatch.setenv("CSX_ALERTS_TELEGRAM_TOKEN", "1:secret")
-    made = {name: make(load(Settings)) for name, make in CHANNELS.items()}
-    assert isinstance(made["telegram"], TelegramChannel)
+    monkeypatch.setenv("CSX_ALERTS_HOOK_PRIVATE", "true")
+    with pytest.raises(ConfigurationError, match="CSX_ALERTS_HOOK_PRIVATE"):
+        load(Settings)

@@ -119,7 +119,7 @@ async def _nothing() -> AsyncIterator[bytes]:
 
 
 def _hello(receiver: Receiver, name: str = NAME, **changes: Any) -> Message:
-    fields = {"html": "<b>BUY</b>", "text": "BUY", **changes}
+    fields = {"html": "<b>BUY</b>", "text": "BUY", "alert_id": "a1", **changes}
     return Message(recipient=f"https://{name}:{receiver.port}/in?a=b", **fields)
 
 
@@ -131,8 +131,8 @@ async def test_a_delivery_is_signed_named_and_whole(receiver, channel):
     assert headers["host"] == f"{NAME}:{receiver.port}"
     assert receiver.names == [NAME]
     assert msgspec.json.decode(body) == {
-        "delivery_id": delivery_id(message), "action": "send", "replaces": None, "possible_repeat": False,
-        "silent": False, "text": "BUY", "html": "<b>BUY</b>",
+        "delivery_id": delivery_id(message), "alert_id": "a1", "kind": "signal", "action": "send", "replaces": None,
+        "possible_repeat": False, "silent": False, "timestamp": int(headers["x-csx-timestamp"]), "text": "BUY",
     }  # fmt: skip
     for secret in (NEW, OLD):
         assert verify(
@@ -156,12 +156,19 @@ async def test_each_attempt_has_the_same_id_and_a_repeat_says_so(receiver, chann
     assert len({headers["x-csx-id"] for _, headers, _ in receiver.requests}) == 1
 
 
-def test_other_messages_have_other_ids(receiver):
+def test_other_alerts_have_other_ids_whatever_they_say(receiver):
     sent = _hello(receiver)
-    edit = _hello(receiver, action="edit", message_id="m1")
-    other = _hello(receiver, text="SELL")
+    other = _hello(receiver, alert_id="a2")
     elsewhere = _hello(receiver, name="hook.example.org")
-    assert len({delivery_id(one) for one in (sent, edit, other, elsewhere)}) == 4
+    assert len({delivery_id(one) for one in (sent, other, elsewhere)}) == 3
+    assert delivery_id(_hello(receiver, text="BUY, 2 s ago")) == delivery_id(sent)
+
+
+async def test_an_alert_without_an_id_is_not_taken_for_another(receiver, channel):
+    outcome = await channel.send(_hello(receiver, alert_id=""))
+    assert isinstance(outcome, Refused)
+    assert outcome.permanent
+    assert receiver.requests == []
 
 
 async def test_an_edit_names_what_it_replaces(receiver, channel):
@@ -307,7 +314,7 @@ async def test_a_name_that_turns_private_between_check_and_use():
 
     channel = WebhookChannel([NEW], resolve=resolve, transport=httpx.MockTransport(answer))
     await channel.start()
-    message = Message(recipient="https://rebind.example.com/x", html="x", text="x")
+    message = Message(recipient="https://rebind.example.com/x", html="x", text="x", alert_id="a1")
     assert isinstance(await channel.send(message), Sent)
     assert asked == ["rebind.example.com"]
     (request,) = seen
@@ -322,7 +329,8 @@ async def test_a_name_that_turns_private_between_check_and_use():
 async def test_a_name_without_an_address_is_tried_again():
     channel = WebhookChannel([NEW], resolve=_to())
     await channel.start()
-    outcome = await channel.send(Message(recipient="https://nowhere.example.com/", html="x", text="x"))
+    message = Message(recipient="https://nowhere.example.com/", html="x", text="x", alert_id="a1")
+    outcome = await channel.send(message)
     assert outcome == Refused("no answer: OSError", permanent=False)
     assert await channel.fault() is None
     await channel.stop()
