@@ -8,6 +8,7 @@ from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Alert, Origin, Seve
 from services.alerts import subscribers
 from services.alerts.enqueuing import announce, insert
 from services.alerts.metrics_digests import DIGESTS
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.digest import Told, compose
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.quiet import quiet_until_ns
@@ -75,14 +76,14 @@ async def due(connection: Any, now_ns: int) -> list[Key]:
     return [(row["channel"], row["recipient"]) for row in rows]
 
 
-async def write(connection: Any, key: Key, now_ns: int, *, per_h: int) -> bool:
+async def write(connection: Any, key: Key, now_ns: int, *, limits: Limits) -> bool:
     """Tell `key` what is due: in the digest that waits to leave, or in a new one when the budget has a token.
 
     Returns whether there is a new one. Within the caller's transaction.
     """
     if await subscribers.stopped(connection):
         return False
-    listener = (await subscribers.lock(connection, [key], now_ns, per_h=per_h))[key]
+    listener = (await subscribers.lock(connection, [key], now_ns, limits=limits))[key]
     pending = await connection.fetchval(_PENDING, *key)
     rows = await connection.fetch(_OPEN, *key, now_ns, _ALERTS_AT_ONCE)
     ids = [row["alert_id"] for row in rows]
@@ -104,9 +105,9 @@ async def write(connection: Any, key: Key, now_ns: int, *, per_h: int) -> bool:
     if not rows:
         return False
     entry = _entry(key, rows, compose([_told(row) for row in rows], now_ns, listener.zone), now_ns)
-    await insert(connection, [entry], now_ns, per_h=per_h)
+    await insert(connection, [entry], now_ns, limits=limits)
     await _join(connection, ids, entry.alert.alert_id, now_ns)
-    await subscribers.spent(connection, key, listener.bucket.spend(listener.per_h, now_ns))
+    await subscribers.spent(connection, key, listener.bucket.spend(listener.limits.per_h, now_ns))
     DIGESTS.labels(key[0]).inc()
     return True
 
@@ -117,7 +118,7 @@ def _later_ns(listener: Listener, rows: Sequence[Any], now_ns: int, *, waiting: 
         return now_ns
     later_ns = max(now_ns, listener.paused_until_ns)
     if not waiting:
-        later_ns = max(later_ns, listener.bucket.next_ns(listener.per_h, now_ns))
+        later_ns = max(later_ns, listener.bucket.next_ns(listener.limits.per_h, now_ns))
     return later_ns if listener.quiet is None else quiet_until_ns(listener.quiet, later_ns)
 
 

@@ -11,6 +11,7 @@ import msgspec
 from libs.common.bus.codec import encode
 from libs.common.events import DeliveryState
 from services.alerts import metrics, subscribers
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.telling import Listener, Want, Way, tell
 from services.alerts.rows import ANSWER, DIGEST, Entry, delivery_of, row_of
 from services.alerts.statements import ENQUEUE, RECIPIENTS
@@ -21,15 +22,15 @@ _QUIETLY: Final = frozenset({DeliveryState.PENDING.value, DeliveryState.SENDING.
 """States that are not published."""
 
 
-async def insert(connection: Any, entries: Sequence[Entry], now_ns: int, *, per_h: int) -> list[Any]:
+async def insert(connection: Any, entries: Sequence[Entry], now_ns: int, *, limits: Limits) -> list[Any]:
     """Write what is not known yet; return the new rows that wait to be sent, or to be told in a digest.
 
-    `per_h`: messages an hour of recipients who did not say.
+    `limits` are those of recipients who did not say.
     """
     fresh = await _fresh(connection, entries)
     if not fresh:
         return []
-    rows = await _rows(connection, fresh, now_ns, per_h)
+    rows = await _rows(connection, fresh, now_ns, limits)
     encoded = msgspec.json.encode(rows).decode()
     await connection.execute(RECIPIENTS, encoded)
     new: list[Any] = await connection.fetch(ENQUEUE, encoded)
@@ -55,7 +56,7 @@ async def _fresh(connection: Any, entries: Sequence[Entry]) -> list[Entry]:
     return [entry for alert_id, entry in by_id.items() if alert_id not in known]
 
 
-async def _rows(connection: Any, entries: Sequence[Entry], now_ns: int, per_h: int) -> list[dict[str, Any]]:
+async def _rows(connection: Any, entries: Sequence[Entry], now_ns: int, limits: Limits) -> list[dict[str, Any]]:
     by_recipient: dict[subscribers.Key, list[Entry]] = {}
     rows = [row_of(entry, now_ns) for entry in entries if entry.kind in _UNASKED]
     for entry in entries:
@@ -64,7 +65,7 @@ async def _rows(connection: Any, entries: Sequence[Entry], now_ns: int, per_h: i
     if not by_recipient:
         return rows
     stopped = await subscribers.stopped(connection)
-    listeners = await subscribers.lock(connection, by_recipient, now_ns, per_h=per_h)
+    listeners = await subscribers.lock(connection, by_recipient, now_ns, limits=limits)
     for key, theirs in by_recipient.items():
         listener = listeners[key]
         edits = [entry for entry in theirs if entry.edits is not None]

@@ -21,6 +21,7 @@ from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
 from services.alerts import digests, enqueuing, gone, lives, metrics, offsets
 from services.alerts.enqueuing import announce
 from services.alerts.pacing import Pacing
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
 from services.alerts.rows import Claim, Entry, Placed
 from services.alerts.statements import (
@@ -56,13 +57,13 @@ class Outbox:
         pool: "asyncpg.Pool[asyncpg.Record]",
         paces: Mapping[str, Pace] | None = None,
         *,
-        per_h: int = 20,
+        limits: Limits | None = None,
         owners: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """`per_h`: messages an hour of recipients who did not say; `owners`: channel and recipient of who runs it."""
+        """`limits` are those of recipients who did not say; `owners`: channel and recipient of who runs it."""
         self._pool = pool
         self._pacing = Pacing(paces)
-        self._per_h = per_h
+        self._limits = limits or Limits()
         self._owners = tuple(owners)
 
     async def enqueue(self, entries: Sequence[Entry], now_ns: int) -> int:
@@ -72,7 +73,7 @@ class Outbox:
 
     async def insert(self, connection: Any, entries: Sequence[Entry], now_ns: int) -> list[Any]:
         """Do the same within the caller's transaction; return the new rows that wait, for their turn or a digest."""
-        return await enqueuing.insert(connection, entries, now_ns, per_h=self._per_h)
+        return await enqueuing.insert(connection, entries, now_ns, limits=self._limits)
 
     async def take(self, topic: str, placed: Sequence[Placed], now_ns: int) -> int:
         """Take what records led to together with the offsets they stand at, or nothing; return how many are new.
@@ -104,7 +105,7 @@ class Outbox:
         new = 0
         for key in await digests.due(self._pool, now_ns):
             async with self._pool.acquire() as connection, connection.transaction():
-                new += await digests.write(connection, key, now_ns, per_h=self._per_h)
+                new += await digests.write(connection, key, now_ns, limits=self._limits)
         return new
 
     async def places(self, topic: str, log_of: Mapping[int, tuple[int, int]]) -> dict[int, int]:

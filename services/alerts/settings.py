@@ -69,7 +69,7 @@ class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
 
     @field_validator("public_url")
     @classmethod
-    def _reachable(cls, value: str) -> str:
+    def _linkable(cls, value: str) -> str:
         found = urlsplit(value)
         if value and not (found.scheme in {"http", "https"} and found.hostname and not found.query + found.fragment):
             raise ValueError("public_url: http:// or https://, a host, no query and no fragment")

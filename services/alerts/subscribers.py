@@ -6,7 +6,7 @@ Every function works within the caller's transaction.
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from services.alerts.policy.budget import Bucket
+from services.alerts.policy.budget import Bucket, Limits
 from services.alerts.policy.quiet import Quiet
 from services.alerts.policy.telling import Listener, Mode
 
@@ -47,8 +47,8 @@ async def stopped(connection: Any) -> bool:
     return bool(await connection.fetchval(_STOPPED))
 
 
-async def lock(connection: Any, keys: Collection[Key], now_ns: int, *, per_h: int) -> dict[Key, Listener]:
-    """Return the wishes of `keys`, ours until the transaction ends; `per_h` counts for who did not say."""
+async def lock(connection: Any, keys: Collection[Key], now_ns: int, *, limits: Limits) -> dict[Key, Listener]:
+    """Return the wishes of `keys`, ours until the transaction ends; `limits` count for who did not say."""
     both = [list(column) for column in zip(*sorted(set(keys)), strict=True)]
     if not both:
         return {}
@@ -60,7 +60,7 @@ async def lock(connection: Any, keys: Collection[Key], now_ns: int, *, per_h: in
     mutes: dict[Key, dict[str, int]] = {}
     for row in await connection.fetch(_MUTES, *both, now_ns):
         mutes.setdefault(_key(row), {})[row["subject"]] = row["until_ns"]
-    return {_key(row): _listener(row, modes.get(_key(row), {}), mutes.get(_key(row), {}), per_h) for row in rows}
+    return {_key(row): _listener(row, modes.get(_key(row), {}), mutes.get(_key(row), {}), limits) for row in rows}
 
 
 async def spent(connection: Any, key: Key, bucket: Bucket) -> None:
@@ -78,7 +78,7 @@ def _key(row: Any) -> Key:
     return row["channel"], row["recipient"]
 
 
-def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], per_h: int) -> Listener:
+def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], limits: Limits) -> Listener:
     quiet = None
     if row["quiet_from"] is not None:
         quiet = Quiet(row["quiet_from"], row["quiet_to"], row["zone"])
@@ -88,7 +88,7 @@ def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[st
         quiet=quiet,
         zone=row["zone"],
         digest_minute=row["digest_minute"],
-        per_h=row["per_h"] or per_h,
+        limits=Limits(per_h=row["per_h"] or limits.per_h, burst=limits.burst),
         bucket=Bucket(tuple(row["spent_ns"])),
         modes=modes,
         mutes=mutes,

@@ -11,12 +11,21 @@ from typing import Final
 
 from msgspec import Struct
 
-from libs.common.events import HOUR_NS, Severity
+from libs.common.events import HOUR_NS, SECOND_NS, Severity
 
-BURST: Final = 5
-"""When more than so many that are not critical come at once, all of these roll up."""
 CRITICAL_ALONE: Final = 10
-"""When more critical ones come at once, the others of them are told in one message."""
+"""When more critical ones come at once, and more than a burst is, the others of them are told in one message."""
+BURST_NS: Final = 2 * SECOND_NS
+"""What comes within so long comes at once."""
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """What a recipient who did not say hears at most."""
+
+    per_h: int = 20
+    """Messages within any hour."""
+    burst: int = 5
+    """When more than so many that are not critical come at once, all of these roll up."""
 
 
 @unique
@@ -47,25 +56,33 @@ class Bucket(Struct, frozen=True):
         out = self._out(now_ns)
         return now_ns if len(out) < per_h else out[len(out) - per_h] + HOUR_NS
 
+    def recent(self, now_ns: int) -> int:
+        """Return how many were spent within the last two seconds."""
+        return sum(at_ns > now_ns - BURST_NS for at_ns in self._out(now_ns))
+
     def _out(self, now_ns: int) -> list[int]:
         """Return what has not come back; a token spent in the future (the clock was set back) was spent now."""
         return [min(at_ns, now_ns) for at_ns in self.spent_ns if at_ns > now_ns - HOUR_NS]
 
 
-def apportion(wants: Sequence[Severity], bucket: Bucket, *, per_h: int, now_ns: int) -> tuple[tuple[Way, ...], Bucket]:
+def apportion(
+    wants: Sequence[Severity], bucket: Bucket, *, limits: Limits, now_ns: int
+) -> tuple[tuple[Way, ...], Bucket]:
     """Return for each of `wants`, which came at once for one subscriber, how it is told, and the bucket afterwards.
 
-    The last token is left to a digest, which is not in it: who writes one takes its token by `Bucket.spend`.
+    What was told within the last two seconds counts as having come at once as well. The last token is left to a
+    digest, which is not in it: who writes one takes its token by `Bucket.spend`.
     """
-    kept = 1 if per_h > 1 else 0
-    burst = sum(one is not Severity.CRITICAL for one in wants) > BURST
+    per_h, kept = limits.per_h, 1 if limits.per_h > 1 else 0
+    before = bucket.recent(now_ns)
     ways = [Way.ROLL_UP] * len(wants)
     critical = [at for at, one in enumerate(wants) if one is Severity.CRITICAL]
-    for at in critical[:CRITICAL_ALONE]:
+    others = [at for at, one in enumerate(wants) if one is not Severity.CRITICAL]
+    for at in critical[: max(0, max(CRITICAL_ALONE, limits.burst) - before)]:
         ways[at] = Way.ALONE
         bucket = bucket.spend(per_h, now_ns)
-    for at, one in enumerate(wants):
-        if one is not Severity.CRITICAL and not burst and bucket.left(per_h, now_ns) > kept:
+    for at in others if before + len(others) <= limits.burst else ():
+        if bucket.left(per_h, now_ns) > kept:
             ways[at] = Way.ALONE
             bucket = bucket.spend(per_h, now_ns)
     return tuple(ways), bucket

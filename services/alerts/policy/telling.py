@@ -6,14 +6,14 @@ from typing import Final
 
 from msgspec import Struct, field
 
-from libs.common.events import SECOND_NS, Severity
-from services.alerts.policy.budget import Bucket, apportion
+from libs.common.events import Severity
+from services.alerts.policy.budget import BURST_NS, Bucket, Limits, apportion
 from services.alerts.policy.budget import Way as Share
 from services.alerts.policy.quiet import Quiet, is_quiet, quiet_until_ns
 from services.alerts.policy.schedule import next_digest_ns
 
 ANY: Final = "*"
-GATHER_NS: Final = 2 * SECOND_NS
+GATHER_NS: Final = BURST_NS
 """What is rolled up waits so long for more of the same burst."""
 
 
@@ -39,7 +39,7 @@ class Listener(Struct, frozen=True, kw_only=True):
     zone: str = "UTC"
     digest_minute: int | None = None
     """Of the local day: what is rolled up is told then; None: as soon as the budget allows it."""
-    per_h: int = 20
+    limits: Limits = Limits()
     bucket: Bucket = Bucket()
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
     """By (kind, severity); `*` stands for any."""
@@ -81,9 +81,8 @@ def tell(wants: Sequence[Want], listener: Listener, *, stopped: bool, now_ns: in
     """
     ways: list[Way | None] = [_refused(want, listener, stopped=stopped, now_ns=now_ns) for want in wants]
     open_ = [at for at, way in enumerate(ways) if way is None]
-    shares, bucket = apportion(
-        [wants[at].severity for at in open_], listener.bucket, per_h=listener.per_h, now_ns=now_ns
-    )
+    severities = [wants[at].severity for at in open_]
+    shares, bucket = apportion(severities, listener.bucket, limits=listener.limits, now_ns=now_ns)
     for at, share in zip(open_, shares, strict=True):
         if share is Share.ALONE:
             ways[at] = Way(silent=_silent(wants[at], listener))

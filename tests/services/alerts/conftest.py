@@ -10,9 +10,12 @@ from libs.common.events import Alert, Origin, Severity
 from libs.common.runtime.migrations import migrate
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.outbox import Outbox
+from services.alerts.policy.budget import Limits
 from services.alerts.rows import Entry
 
 TOKEN = "7000000001:sandbox"
+UNBOUND = Limits(per_h=100_000, burst=100_000)
+"""Of tests that are about something else than budgets."""
 FAR_NS = 4_000_000_000 * 1_000_000_000
 
 
@@ -25,7 +28,7 @@ async def pool(fresh_dsn):
 
 @pytest.fixture
 def outbox(pool):
-    return Outbox(pool)
+    return Outbox(pool, limits=UNBOUND)
 
 
 @pytest.fixture

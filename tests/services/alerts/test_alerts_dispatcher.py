@@ -181,7 +181,7 @@ async def test_without_a_channel_an_alert_waits_until_it_expires(outbox, pool, m
 
 
 async def test_a_cooldown_begins_with_a_delivery(outbox, pool, fake, telegram, make_entry):
-    fake.script.add([Fault(action=Action.BLOCKED)])
+    fake.script.add([Fault(action=Action.REFUSED, description="Bad Request: message is too long")])
     async with sending(outbox, {"telegram": telegram}):
         for name in ("a", "b", "c"):
             await outbox.enqueue([make_entry(name, cooldown_s=600, created_ns=now_ns())], now_ns())

@@ -12,8 +12,11 @@ from libs.common.events import Delivery, DeliveryState, Severity
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.migrations import migrate, read
 from services.alerts.outbox import Outbox
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
 from services.alerts.rows import Claim
+
+UNBOUND = Limits(per_h=100_000, burst=100_000)
 
 S = 1_000_000_000
 LEASE_NS = 30 * S
@@ -25,7 +28,7 @@ FREE = {"telegram": Pace(chat_interval_s=0, group_per_minute=10_000, overall_per
 @pytest.fixture
 def outbox(pool):
     """One without budgets: what these tests are about is who may send."""
-    return Outbox(pool, FREE)
+    return Outbox(pool, FREE, limits=UNBOUND)
 
 
 async def claim(outbox: Outbox, now_ns: int = 1, limit: int = 10) -> list[Claim]:
@@ -278,7 +281,7 @@ async def test_many_senders_never_claim_the_same_nor_one_chat_twice(outbox, pool
     chance = random.Random(7)
 
     async def sender() -> None:
-        mine = Outbox(pool, FREE)
+        mine = Outbox(pool, FREE, limits=UNBOUND)
         while len(sent) < len(entries):
             for one in await mine.claim("telegram", 3, lease_ns=LEASE_NS, limit=chance.randint(1, 5)):
                 assert one.recipient not in in_flight

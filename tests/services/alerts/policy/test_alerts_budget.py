@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.events import HOUR_NS, Severity
-from services.alerts.policy.budget import Bucket, Way, apportion
+from services.alerts.policy.budget import Bucket, Limits, Way, apportion
 
 S = 1_000_000_000
 NOW = 1_790_000_000 * S
@@ -12,26 +12,26 @@ WARNING, CRITICAL, INFO = Severity.WARNING, Severity.CRITICAL, Severity.INFO
 
 
 def test_of_five_hundred_at_once_the_critical_are_told_and_the_rest_rolls_up():
-    ways, bucket = apportion([INFO] * 490 + [CRITICAL] * 10, Bucket(), per_h=20, now_ns=NOW)
+    ways, bucket = apportion([INFO] * 490 + [CRITICAL] * 10, Bucket(), limits=Limits(per_h=20), now_ns=NOW)
     assert ways == (Way.ROLL_UP,) * 490 + (Way.ALONE,) * 10
     assert bucket.left(20, NOW) == 10
-    ways, _ = apportion([CRITICAL] * 15, Bucket(), per_h=20, now_ns=NOW)
+    ways, _ = apportion([CRITICAL] * 15, Bucket(), limits=Limits(per_h=20), now_ns=NOW)
     assert ways == (Way.ALONE,) * 10 + (Way.ROLL_UP,) * 5
 
 
 def test_critical_ones_go_into_debt_and_others_wait_for_it():
     bucket = Bucket()
     for _ in range(3):
-        ways, bucket = apportion([CRITICAL], bucket, per_h=2, now_ns=NOW)
+        ways, bucket = apportion([CRITICAL], bucket, limits=Limits(per_h=2), now_ns=NOW)
         assert ways == (Way.ALONE,)
     assert bucket.left(2, NOW) == -1
-    assert apportion([WARNING], bucket, per_h=2, now_ns=NOW + HOUR_NS - 1)[0] == (Way.ROLL_UP,)
+    assert apportion([WARNING], bucket, limits=Limits(per_h=2), now_ns=NOW + HOUR_NS - 1)[0] == (Way.ROLL_UP,)
     assert bucket.next_ns(2, NOW) == NOW + HOUR_NS
-    assert apportion([WARNING], bucket, per_h=2, now_ns=NOW + HOUR_NS)[0] == (Way.ALONE,)
+    assert apportion([WARNING], bucket, limits=Limits(per_h=2), now_ns=NOW + HOUR_NS)[0] == (Way.ALONE,)
 
 
 def test_critical_ones_of_a_group_are_served_first():
-    assert apportion([WARNING, CRITICAL], Bucket(), per_h=1, now_ns=NOW)[0] == (Way.ROLL_UP, Way.ALONE)
+    assert apportion([WARNING, CRITICAL], Bucket(), limits=Limits(per_h=1), now_ns=NOW)[0] == (Way.ROLL_UP, Way.ALONE)
 
 
 def test_a_clock_that_was_set_back_keeps_nobody_silent_for_longer_than_an_hour():
@@ -48,7 +48,7 @@ def test_no_hour_is_over_budget_but_for_critical_ones(groups, per_h):
     bucket, now_ns, told = Bucket(), NOW, []
     for wait_s, wants in groups:
         now_ns += wait_s * S
-        ways, bucket = apportion(wants, bucket, per_h=per_h, now_ns=now_ns)
+        ways, bucket = apportion(wants, bucket, limits=Limits(per_h=per_h), now_ns=now_ns)
         assert len(ways) == len(wants)
         told += [now_ns for way, one in zip(ways, wants, strict=True) if way is Way.ALONE and one is not CRITICAL]
         assert len(bucket.spent_ns) <= 2 * per_h
