@@ -1,21 +1,27 @@
 """Verdicts in; the outbox entries that the rules make of them, out. Nothing is awaited here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from libs.common.bus.codec import encode
 from libs.common.events import AlertRule, Decision, Direction, Verdict
 from services.alerts import metrics
-from services.alerts.policy.judged import subject_of
+from services.alerts.policy.judged import about, subject_of
+from services.alerts.policy.markup import Piece
 from services.alerts.policy.matching import match
-from services.alerts.policy.wording import compose, valid_until_ns
+from services.alerts.policy.quality import Feed, badge
+from services.alerts.policy.wording import brief, compose, link_of, render, valid_until_ns
 from services.alerts.rows import Entry, Told
 
 _TIMES_END: Final = 2**63
 
 
-def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Entry]:
+def admit(
+    verdict: Verdict, rules: Sequence[AlertRule], now_ns: int, *, feeds: Mapping[str, Feed], public_url: str = ""
+) -> list[Entry]:
     """Return one entry for each rule that wants `verdict`.
+
+    `feeds`: what was last said of each venue's data. `public_url`: of the page that shows evidence.
 
     Raises:
         ValueError: an id or an address cannot be stored as text (NUL, half a surrogate pair), or a time as a number.
@@ -24,18 +30,25 @@ def admit(verdict: Verdict, rules: Sequence[AlertRule], now_ns: int) -> list[Ent
     metrics.VERDICTS.labels(verdict.decision).inc()
     entries: list[Entry] = []
     facts = subject_of(verdict).facts
+    words: Piece | None = None
     for rule in rules:
         answer = match(rule, verdict, facts)
         metrics.MATCHES.labels(answer.reason).inc()
         if answer.wanted:
             signal = verdict.signal
+            if words is None:  # the same for every rule
+                quality = badge(feeds.get(signal.venue), verdict.origin, now_ns)
+                link = link_of(public_url, signal.signal_id)
+                words = render(verdict, quality=quality, link=link, created_ns=now_ns)
             entries.append(
                 Entry(
-                    alert=compose(rule, verdict, now_ns),
+                    alert=compose(rule, verdict, words, now_ns),
                     venue=storable(signal.venue),
                     symbol=storable(signal.symbol),
                     timeframe=signal.timeframe,
                     cooldown_s=rule.cooldown_s,
+                    headline=brief(signal),
+                    about=about(rule.rule_id, signal),
                 )
             )
             storable(signal.signal_id)

@@ -16,11 +16,11 @@ from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.settings import load
 from services.alerts.outbox import STORE_ERRORS, Outbox
+from services.alerts.policy import wording
 from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
 from services.alerts.policy.language import Condition, Fault
 from services.alerts.policy.matching import condition_of, match
-from services.alerts.policy.wording import compose
 from services.alerts.settings import Settings
 
 app = typer.Typer(help="Alerts: rules, messages, deliveries.", no_args_is_help=True)
@@ -41,7 +41,9 @@ def render(
     try:
         for verdict in _verdicts(file):
             if match(rule, verdict, subject_of(verdict).facts).wanted:
-                alert = compose(rule, verdict, verdict.decided_ns)
+                created_ns = verdict.decided_ns
+                words = wording.render(verdict, quality=None, link=None, created_ns=created_ns)
+                alert = wording.compose(rule, verdict, words, created_ns)
                 emit(alert if json or not sys.stdout.isatty() else f"{alert.text}\n".encode())
         flush()
     except BrokenPipeError:

@@ -18,6 +18,7 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
+from services.alerts.feeds import Feeds
 from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.matching import condition_of
 from services.alerts.rows import Entry, Placed, Told
@@ -35,9 +36,13 @@ _T = TypeVar("_T")
 class Intake:
     """Both readers. A record's messages and its offset are one transaction: both are kept, or neither is."""
 
-    def __init__(self, bus: Bus, outbox: Outbox, rules: Rules, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, bus: Bus, outbox: Outbox, rules: Rules, dispatcher: Dispatcher, feeds: Feeds, *, public_url: str = ""
+    ) -> None:
         self._outbox = outbox
         self._rules = rules
+        self._feeds = feeds
+        self._public_url = public_url
         self._dispatcher = dispatcher
         self._rules_read = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -103,6 +108,7 @@ class Intake:
     async def _on_verdicts(self, records: Sequence[Record]) -> None:
         await self._first(self._rules_read)
         rules = await self._outlast(self._rules.now, "enqueue")
+        feeds = await self._outlast(lambda: self._feeds.now(now_ns()), "enqueue")
         placed: list[Placed] = []
         for record in records:
             entries: list[Entry] = []
@@ -111,7 +117,8 @@ class Intake:
                 await _park(self._verdicts, record, f"no verdict but {type(record.event).__name__}")
             else:
                 try:
-                    entries, told = admit(record.event, rules, now_ns()), told_of(record.event)
+                    entries = admit(record.event, rules, now_ns(), feeds=feeds, public_url=self._public_url)
+                    told = told_of(record.event)
                 except ValueError as e:
                     await _park(self._verdicts, record, str(e))
             placed.append(Placed(partition=record.partition, offset=record.offset, entries=entries, told=told))

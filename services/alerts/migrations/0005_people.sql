@@ -145,6 +145,14 @@ CREATE INDEX outbox_told_in ON alerts.outbox (digest_id) WHERE digest_id IS NOT 
 CREATE INDEX outbox_digests ON alerts.outbox (channel, recipient) WHERE kind = 'digest' AND state = 'pending';
 
 -- A signal can reach a target or its stop: that is the last of its steps.
+DROP INDEX alerts.signals_open;
+CREATE INDEX signals_open ON alerts.signals (venue, symbol, timeframe, valid_until_ns)
+    WHERE step IN ('new', 'updated', 'expired');
 ALTER TABLE alerts.signals
+    ADD COLUMN aloud integer NOT NULL DEFAULT 0,    -- the version of the newest step that is worth a message of its own
+    ADD COLUMN barrier text CHECK (barrier IN ('target', 'stop', 'expiry', 'unresolved')),   -- once it is known
+    ADD COLUMN r_multiple double precision,
+    ADD COLUMN resolved_ns bigint,
     DROP CONSTRAINT signals_step_check,
     ADD CONSTRAINT signals_step_check CHECK (step IN ('new', 'updated', 'invalidated', 'target', 'stop', 'expired'));
+UPDATE alerts.signals SET aloud = version WHERE step = 'invalidated';

@@ -1,6 +1,6 @@
 """A verdict in; what a condition may ask about its signal, out. What was not computed is left out. Pure."""
 
-from libs.common.events import Plan, Verdict
+from libs.common.events import Contribution, Plan, Signal, Verdict
 from services.alerts.policy.subjects import Fact, Kind, Subject
 
 
@@ -17,6 +17,17 @@ def subject_of(verdict: Verdict) -> Subject:
         origin=verdict.origin,
         verdict=verdict,
     )
+
+
+def strongest(contributions: tuple[Contribution, ...]) -> list[Contribution]:
+    """Return the pieces of evidence, the one that counts most first."""
+    return sorted(contributions, key=lambda one: (-abs(one.contribution), one.layer))
+
+
+def about(rule_id: str, signal: Signal) -> tuple[str, ...]:
+    """Return what who hears of `signal` by a rule may have muted; of its layers the one that counts most."""
+    layers = [f"layer:{one.layer}" for one in strongest(signal.contributions)[:1]]
+    return (f"symbol:{signal.symbol}", *layers, f"rule:{rule_id}", f"signal:{signal.signal_id}")
 
 
 def _facts(verdict: Verdict) -> dict[str, Fact]:

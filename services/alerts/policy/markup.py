@@ -57,6 +57,11 @@ def code(piece: Piece) -> Piece:
     return Piece(f"<code>{piece.html}</code>", piece.text)
 
 
+def link(words: str, url: str) -> Piece:
+    """Return words that open `url`, which the caller has bounded; plain text shows where they lead."""
+    return Piece(f'<a href="{html.escape(url, quote=True)}">{html.escape(words, quote=True)}</a>', f"{words}: {url}")
+
+
 def join(*parts: Piece | str) -> Piece:
     """Return the parts in a row; a plain `str` is our own wording, without markup characters."""
     pieces = [Piece(html.escape(part, quote=True), part) if isinstance(part, str) else part for part in parts]

@@ -4,7 +4,7 @@ import math
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from libs.common.events import SECOND_NS
+from libs.common.events import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 
 def price(value: float) -> str:
@@ -34,6 +34,25 @@ def whole_share(value: float) -> str:
 def ratio(value: float) -> str:
     """Return a reward-to-risk ratio: `1.52 R`."""
     return f"{value:.2f} R" if abs(value) < 1e6 else "unknown"
+
+
+def gain(value: float) -> str:
+    """Return a profit in units of the risk: `+1.50 R`."""
+    return f"{value:+.2f} R" if abs(value) < 1e6 else "unknown"
+
+
+def duration(length_ns: int) -> str:
+    """Return a length of time in its largest whole unit: `45 s`, `12 min`, `3 h`, `2 d`."""
+    for unit_ns, word in ((DAY_NS, "d"), (HOUR_NS, "h"), (MINUTE_NS, "min")):
+        if length_ns >= 2 * unit_ns:
+            return f"{length_ns // unit_ns} {word}"
+    return f"{length_ns // SECOND_NS} s"
+
+
+def clock(at_ns: int, beside_ns: int) -> str:
+    """Return a time without its date where it is of the same UTC day as `beside_ns`: `08:30:01 UTC`."""
+    whole, beside = utc(at_ns), utc(beside_ns)
+    return whole[11:] if whole[:11] == beside[:11] and whole != "unknown" else whole
 
 
 def utc(at_ns: int) -> str:

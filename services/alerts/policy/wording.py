@@ -6,10 +6,12 @@ the counts of targets, evidence and absent layers are bounded. So the whole stay
 
 import hashlib
 from typing import Final
+from urllib.parse import quote
 
-from libs.common.events import Absence, Alert, AlertRule, Contribution, Direction, Origin, Plan, Signal, Verdict
-from services.alerts.policy import markup, numbers
-from services.alerts.policy.markup import Piece, bold, code, data, join
+from libs.common.events import SECOND_NS, Alert, AlertRule, Direction, Origin, Signal, Verdict
+from services.alerts.policy import markup, numbers, passages
+from services.alerts.policy.markup import MESSAGE_UNITS, Piece, bold, code, data, join, units
+from services.alerts.policy.passages import NAME_UNITS
 
 _BANNERS: Final = {
     Origin.SIMULATED: "SIMULATED: invented prices",
@@ -17,16 +19,10 @@ _BANNERS: Final = {
 }
 _ARROWS: Final = {Direction.LONG: "▲", Direction.SHORT: "▼", Direction.NEUTRAL: "■"}
 
-_SCORECARD: Final = "scorecard"
-_UNPROVEN: Final = ": fixed weights, no outcomes yet"
-
-_NAME_UNITS: Final = 48
 _ID_UNITS: Final = 96
-_CAUSE_UNITS: Final = 80
-_SENTENCE_UNITS: Final = 240
-_TARGETS: Final = 3
-_EVIDENCE: Final = 3
-_ABSENT: Final = 6
+_HEADLINE: Final = 100
+_LINK: Final = 500
+_LATE_NS: Final = 30 * SECOND_NS
 
 REPEAT_MARK: Final = "(possible repeat)"
 """Leads a message that may already have arrived once."""
@@ -52,9 +48,8 @@ def valid_until_ns(verdict: Verdict) -> int:
     return begin_ns + life_ns
 
 
-def compose(rule: AlertRule, verdict: Verdict, created_ns: int) -> Alert:
-    """Return the sentence for `rule`'s recipient."""
-    message = render(verdict)
+def compose(rule: AlertRule, verdict: Verdict, words: Piece, created_ns: int) -> Alert:
+    """Return the alert that tells `rule`'s recipient the words, as `render` made them of `verdict`."""
     return Alert(
         alert_id=alert_id(rule.rule_id, verdict.signal.signal_id),
         rule_id=rule.rule_id,
@@ -62,40 +57,68 @@ def compose(rule: AlertRule, verdict: Verdict, created_ns: int) -> Alert:
         channel=rule.channel,
         recipient=rule.recipient,
         severity=rule.severity,
-        html=message.html,
-        text=message.text,
+        html=words.html,
+        text=words.text,
         created_ns=created_ns,
         valid_until_ns=valid_until_ns(verdict),
         origin=verdict.origin,
     )
 
 
-def render(verdict: Verdict) -> Piece:
-    """Return the message; its HTML at most 4,096 UTF-16 units whatever the fields hold."""
+def render(verdict: Verdict, *, quality: str | None, link: str | None, created_ns: int) -> Piece:
+    """Return the message; its HTML at most 3,600 UTF-16 units whatever the fields hold.
+
+    Args:
+        verdict: with its signal.
+        quality: of its venue's data, from `quality.badge`; None: nobody knows.
+        link: to the evidence, from `link_of`; None: there is no page.
+        created_ns: when the message is queued.
+    """
     signal = verdict.signal
-    rows = [
-        *banner(verdict.origin),
-        headline(signal),
-        join(
-            data(signal.venue, _NAME_UNITS),
-            f", {signal.timeframe} bars, score {numbers.signed(signal.score)},"
-            f" confidence {numbers.signed(signal.confidence).lstrip('+')}",
-        ),
-        _probability(signal),
-        *_levels(signal.plan),
-        *_evidence(signal.contributions),
-        *_missing(signal.absent),
-        *_invalidation(signal.plan),
-        join(f"As of {numbers.utc(signal.as_of_ns)}, at {numbers.price(signal.price)}"),
-        join(f"Valid until {numbers.utc(valid_until_ns(verdict))}"),
-        join("Signal ", code(data(signal.signal_id, _ID_UNITS))),
-    ]
-    return markup.lines(rows)
+    return markup.lines(
+        [
+            *banner(verdict.origin),
+            headline(signal),
+            passages.market(signal),
+            passages.probability(signal),
+            *passages.levels(signal.plan),
+            *passages.evidence(signal.contributions),
+            *passages.missing(signal.absent),
+            *passages.invalidation(signal.plan),
+            passages.known(verdict, created_ns),
+            passages.trust(quality, numbers.clock(valid_until_ns(verdict), created_ns)),
+            *([] if link is None else [markup.link("Open the evidence", link)]),
+            join("Signal ", code(data(signal.signal_id, _ID_UNITS))),
+        ]
+    )
+
+
+def link_of(public_url: str, signal_id: str) -> str | None:
+    """Return where a browser shows the evidence of a signal; None without a page, or for an id no address has room for.
+
+    The page opens what its fragment names: fragments are not sent to servers, nor logged by them.
+    """
+    if not public_url.lower().startswith(("https://", "http://")):
+        return None
+    url = f"{public_url.rstrip('/')}/#signal={quote(signal_id, safe='', errors='replace')}"
+    return url if len(url) <= _LINK else None
 
 
 def mark_repeat(message: Piece) -> Piece:
     """Return the message led by the words that it may have arrived before."""
     return markup.lines([bold(join(REPEAT_MARK)), message])
+
+
+def delayed(words: Piece, created_ns: int, now_ns: int) -> Piece:
+    """Return the words, led by how late they leave when they were queued more than 30 s before.
+
+    A message that has no room for it stays as it is.
+    """
+    late_ns = now_ns - created_ns
+    if late_ns <= _LATE_NS:
+        return words
+    led = markup.lines([join(f"Sent {numbers.duration(late_ns)} late"), words])
+    return led if units(led.html) <= MESSAGE_UNITS else words
 
 
 def banner(origin: Origin) -> list[Piece]:
@@ -105,62 +128,14 @@ def banner(origin: Origin) -> list[Piece]:
 
 def headline(signal: Signal) -> Piece:
     """Return direction, label and symbol."""
-    label = signal.label.replace("_", " ").upper()
-    return bold(
-        join(f"{_ARROWS[signal.direction]} {label} ", data(signal.symbol, _NAME_UNITS), f" ({signal.direction})")
-    )
+    return bold(join(f"{_call(signal)} ", data(signal.symbol, NAME_UNITS), f" ({signal.direction})"))
 
 
-def _probability(signal: Signal) -> Piece:
-    """Return who says how much, and what it is worth: unproven, it is what fixed weights imply."""
-    if signal.probability is None:
-        return join("Probability: ", data(signal.probability_status, _NAME_UNITS))
-    who = "Scorecard" if signal.model == _SCORECARD else "Model "
-    name = "" if signal.model == _SCORECARD else data(signal.model, _NAME_UNITS)
-    worth = data(signal.probability_status, _NAME_UNITS)
-    why = _UNPROVEN if (signal.model, signal.probability_status) == (_SCORECARD, "unproven") else ""
-    return join(who, name, f" {numbers.whole_share(signal.probability)} (", worth, why, ")")
+def brief(signal: Signal, step: str = "") -> str:
+    """Return the same in plain words for a digest, at most 100 characters, led by what has become of it."""
+    words = f"{_call(signal)} {data(signal.symbol, NAME_UNITS).text} {signal.timeframe}"
+    return f"{step} {words}".strip()[:_HEADLINE]
 
 
-def _levels(plan: Plan | None) -> list[Piece]:
-    if plan is None:
-        return [join("No plan: no levels to trade were found")]
-    return [
-        join(f"Entry {numbers.price(plan.entry_low)} to {numbers.price(plan.entry_high)}"),
-        join(f"Stop {numbers.price(plan.stop)} (by ", data(plan.stop_basis, _NAME_UNITS), ")"),
-        *(
-            join(f"Target {number}: {numbers.price(target.price)} ({numbers.ratio(target.reward_to_risk)} after fees)")
-            for number, target in enumerate(plan.targets[:_TARGETS], start=1)
-        ),
-        join(f"Breaks even at a hit rate of {numbers.share(plan.break_even_hit_rate)}"),
-    ]
-
-
-def _evidence(contributions: tuple[Contribution, ...]) -> list[Piece]:
-    strongest = sorted(contributions, key=lambda one: (-abs(one.contribution), one.layer))[:_EVIDENCE]
-    if not strongest:
-        return []
-    return [join("Evidence:"), *(_one_evidence(one) for one in strongest)]
-
-
-def _one_evidence(one: Contribution) -> Piece:
-    return join(
-        f"{numbers.signed(one.contribution)} ",
-        data(one.layer, _NAME_UNITS),
-        f" (score {numbers.signed(one.score)}, weight {numbers.share(one.weight)})",
-    )
-
-
-def _missing(absent: tuple[Absence, ...]) -> list[Piece]:
-    if not absent:
-        return []
-    parts: list[Piece | str] = ["Missing: "]
-    for number, one in enumerate(absent[:_ABSENT]):
-        parts += [", " if number else "", data(one.layer, _NAME_UNITS), " (", data(one.cause, _CAUSE_UNITS), ")"]
-    if len(absent) > _ABSENT:
-        parts.append(f" and {len(absent) - _ABSENT} more")
-    return [join(*parts)]
-
-
-def _invalidation(plan: Plan | None) -> list[Piece]:
-    return [join("Wrong if: ", data(plan.invalidation, _SENTENCE_UNITS))] if plan else []
+def _call(signal: Signal) -> str:
+    return f"{_ARROWS[signal.direction]} {signal.label.replace('_', ' ').upper()}"

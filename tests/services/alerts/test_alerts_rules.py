@@ -48,7 +48,7 @@ def test_one_entry_for_each_rule_that_wants_the_verdict():
         AlertRule(rule_id="b", recipient="2", symbols=("ETH-USDT",)),
         AlertRule(rule_id="c", recipient="3"),
     ]
-    entries = admit(verdict(), rules, 7)
+    entries = admit(verdict(), rules, 7, feeds={})
     assert [(entry.alert.rule_id, entry.alert.recipient, entry.cooldown_s) for entry in entries] == [
         ("a", "1", 60),
         ("c", "3", 0),
@@ -60,4 +60,4 @@ def test_one_entry_for_each_rule_that_wants_the_verdict():
 @pytest.mark.parametrize("said", [verdict(symbol="a\x00b"), verdict(signal_id="a\x00b"), verdict(symbol="\ud800")])
 def test_text_that_postgresql_cannot_store_is_refused(said):
     with pytest.raises(ValueError, match=r"NUL|surrogates"):
-        admit(said, [AlertRule(rule_id="a", recipient="1")], 0)
+        admit(said, [AlertRule(rule_id="a", recipient="1")], 0, feeds={})

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from libs.common.events import (
     Absence,
     AlertRule,
+    Barrier,
     Contribution,
     Decision,
     Direction,
@@ -24,9 +25,19 @@ from libs.common.events import (
     Verdict,
 )
 from services.alerts.policy import numbers
+from services.alerts.policy.judged import about
 from services.alerts.policy.lifecycle import Life, Step, notice, shown
-from services.alerts.policy.markup import data, units
-from services.alerts.policy.wording import alert_id, compose, mark_repeat, render, valid_until_ns
+from services.alerts.policy.markup import Piece, data, units
+from services.alerts.policy.wording import (
+    alert_id,
+    brief,
+    compose,
+    delayed,
+    link_of,
+    mark_repeat,
+    render,
+    valid_until_ns,
+)
 
 S = 1_000_000_000
 START_NS = 1_767_225_600 * S  # 2026-01-01 00:00:00 UTC
@@ -88,36 +99,114 @@ def verdict(origin: Origin = Origin.SIMULATED, **changes: Any) -> Verdict:
     )
 
 
+def said(one: Verdict | None = None, **changes: Any) -> Piece:
+    fields: dict[str, Any] = {"quality": None, "link": None, "created_ns": START_NS + 103 * S}
+    return render(one or verdict(), **{**fields, **changes})
+
+
 def test_the_message_says_everything_and_nothing_else():
-    assert render(verdict()).text.splitlines() == [
+    assert said(quality="B", link="https://csx.example.com/#signal=sig-1").text.splitlines() == [
         "SIMULATED: invented prices",
         "▲ STRONG BUY BTC-USDT-PERP (long)",
-        "binance-usdm, 5m bars, score +0.62, confidence 0.58",
-        "Probability: unproven",
-        "Entry 61200 to 61234.5",
-        "Stop 61000 (by structure)",
-        "Target 1: 61500 (1.20 R after fees)",
-        "Target 2: 61800.25 (2.35 R after fees)",
-        "Target 3: 62000 (3.00 R after fees)",
+        "binance-usdm, 5m bars, at 61234.5; score +0.62, confidence 0.58",
+        "Probability: unproven, and none was computed",
+        "Entry 61200 to 61234.5, stop 61000 (by structure)",
+        "Targets 61500 (1.20 R), 61800.25 (2.35 R), 62000 (3.00 R) after fees",
         "Breaks even at a hit rate of 45.5 %",
-        "Evidence:",
-        "+0.45 technicals (score +0.90, weight 50.0 %)",
-        "+0.18 smc (score +0.80, weight 10.0 %)",
-        "-0.03 cvd (score -0.10, weight 30.0 %)",
+        "Evidence: +0.45 technicals, +0.18 smc, -0.03 cvd",
         "Missing: liquidity (no book)",
         "Wrong if: a close below 61,050 & <no> reclaim",
-        "As of 2026-01-01 00:00:00 UTC, at 61234.5",
-        "Valid until 2026-01-01 00:21:40 UTC",
+        "Known 2026-01-01 00:00:00 UTC on its market's clock, its verdict 3 s old when told",
+        "Data quality B; valid until 00:21:40 UTC",
+        "Open the evidence: https://csx.example.com/#signal=sig-1",
         "Signal sig-1",
     ]
 
 
+def test_a_live_signal_is_as_old_as_its_bar():
+    one = verdict(Origin.LIVE, probability=0.61, absent=())
+    assert said(one, quality="D: 2 connections are down").text.splitlines() == [
+        "▲ STRONG BUY BTC-USDT-PERP (long)",
+        "binance-usdm, 5m bars, at 61234.5; score +0.62, confidence 0.58",
+        "Probability 61 %, unproven: fixed weights, no outcomes yet",
+        "Entry 61200 to 61234.5, stop 61000 (by structure)",
+        "Targets 61500 (1.20 R), 61800.25 (2.35 R), 62000 (3.00 R) after fees",
+        "Breaks even at a hit rate of 45.5 %",
+        "Evidence: +0.45 technicals, +0.18 smc, -0.03 cvd",
+        "Wrong if: a close below 61,050 & <no> reclaim",
+        "Known 00:00:00 UTC, 103 s old when told",
+        "Data quality D: 2 connections are down; valid until 00:20:00 UTC",
+        "Signal sig-1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("after_ns", "words"),
+    [
+        (0, "0 s old"),
+        (-S // 2, "0 s old"),  # the venue's clock is a little ahead of ours
+        (-2 * S, "of unknown age"),
+        (119 * S, "119 s old"),
+        (120 * S, "2 min old"),
+    ],
+)
+def test_ages(after_ns, words):
+    lines = said(verdict(Origin.LIVE), created_ns=START_NS + after_ns).text
+    assert f"UTC, {words} when told" in lines
+
+
+def test_times_of_another_day_carry_their_date():
+    lines = said(verdict(Origin.LIVE), created_ns=START_NS + 86_400 * S).text
+    assert "Known 2026-01-01 00:00:00 UTC, 24 h old when told" in lines
+    assert "valid until 2026-01-01 00:20:00 UTC" in lines
+
+
 def test_markup_is_ours_and_data_is_escaped():
-    html = render(verdict(symbol="<b>&\"'")).html
+    html = said(verdict(symbol="<b>&\"'"), quality="<i>", link="https://h/#signal=a&b").html
     assert "<b>SIMULATED: invented prices</b>" in html
     assert "<b>▲ STRONG BUY &lt;b&gt;&amp;&quot;&#x27; (long)</b>" in html
     assert "Wrong if: a close below 61,050 &amp; &lt;no&gt; reclaim" in html
+    assert "Data quality &lt;i&gt;; valid" in html
+    assert '<a href="https://h/#signal=a&amp;b">Open the evidence</a>' in html
     assert "Signal <code>sig-1</code>" in html
+
+
+@pytest.mark.parametrize(
+    ("url", "signal_id", "link"),
+    [
+        ("", "sig_1", None),
+        ("https://csx.example.com", "sig_1", "https://csx.example.com/#signal=sig_1"),
+        ("http://h:8080/csx/", 'a b&c/"<', "http://h:8080/csx/#signal=a%20b%26c%2F%22%3C"),
+        ("https://h", "\ud800", "https://h/#signal=%3F"),
+        ("javascript:alert(1)//", "sig_1", None),
+        ("https://h", "x" * 500, None),
+    ],
+)
+def test_a_link_leads_to_the_page_s_evidence(url, signal_id, link):
+    assert link_of(url, signal_id) == link
+
+
+@pytest.mark.parametrize(
+    ("late_s", "first"), [(0, "a"), (-5, "a"), (30, "a"), (31, "Sent 31 s late"), (7_200, "Sent 2 h late")]
+)
+def test_a_late_message_says_so(late_s, first):
+    words = delayed(Piece("<b>a</b>", "a"), START_NS, START_NS + late_s * S)
+    assert words.text.split("\n")[0] == first
+    assert words.html.endswith("<b>a</b>")
+
+
+def test_a_message_without_room_stays_as_it_is():
+    whole = Piece("x" * 4090, "x" * 4090)
+    assert delayed(whole, START_NS, START_NS + 60 * S) == whole
+    assert units(delayed(Piece("x" * 4070, "x" * 4070), START_NS, START_NS + 60 * S).html) == 4085
+
+
+def test_what_a_digest_and_a_mute_need():
+    assert brief(verdict().signal) == "▲ STRONG BUY BTC-USDT-PERP 5m"
+    assert brief(verdict(direction=Direction.SHORT, label=Label.SELL).signal, "STOP") == "STOP ▼ SELL BTC-USDT-PERP 5m"
+    assert len(brief(verdict(symbol="X" * 500).signal, "INVALIDATED")) <= 100
+    assert about("r1", verdict().signal) == ("symbol:BTC-USDT-PERP", "layer:technicals", "rule:r1", "signal:sig-1")
+    assert about("r1", verdict(contributions=()).signal) == ("symbol:BTC-USDT-PERP", "rule:r1", "signal:sig-1")
 
 
 @pytest.mark.parametrize(
@@ -129,49 +218,55 @@ def test_markup_is_ours_and_data_is_escaped():
     ],
 )
 def test_what_is_not_live_says_so_first(origin, first):
-    assert render(verdict(origin)).text.splitlines()[0] == first
+    assert said(verdict(origin)).text.splitlines()[0] == first
 
 
-def test_without_plan_probability_evidence_or_gaps():
-    lines = render(verdict(plan=None, contributions=(), absent=(), probability=0.61, probability_status="proven")).text
+def test_without_plan_evidence_or_gaps():
+    bare = verdict(plan=None, contributions=(), absent=(), probability=0.61, probability_status="proven")
+    lines = said(bare).text
     assert "No plan: no levels to trade were found" in lines
-    assert "Scorecard 61 % (proven)" in lines
+    assert "Probability 61 %, proven by the scorecard" in lines
     assert "Evidence" not in lines
     assert "Missing" not in lines
-    assert "Valid until 2026-01-01 00:06:40 UTC" in lines  # one bar of five minutes after the decision
+    assert "Data quality unknown; valid until 00:06:40 UTC" in lines  # one bar of five minutes after the decision
 
 
 @pytest.mark.parametrize(
     ("fields", "line"),
     [
-        ({}, "Scorecard 58 % (unproven: fixed weights, no outcomes yet)"),
+        ({}, "Probability 58 %, unproven: fixed weights, no outcomes yet"),
+        ({"model": "additive-0123"}, "Probability 58 %, unproven by additive-0123: no outcomes have proven it"),
         (
             {"model": "additive-0123", "probability_status": "proven_out_of_sample"},
-            "Model additive-0123 58 % (proven_out_of_sample)",
+            "Probability 58 %, proven_out_of_sample by additive-0123; its band is not known here",
         ),
     ],
 )
 def test_a_probability_says_whose_it_is_and_what_it_is_worth(fields, line):
-    assert line in render(verdict(probability=0.5783, **fields)).text.splitlines()
+    assert line in said(verdict(probability=0.5783, **fields)).text.splitlines()
+
+
+def test_a_plan_without_targets_names_none():
+    assert "Targets" not in said(verdict(plan=plan(targets=()))).text
 
 
 def test_many_absent_layers_are_counted():
     absent = tuple(Absence(layer=f"layer{n}", cause="no data") for n in range(8))
-    assert "layer5 (no data) and 2 more" in render(verdict(absent=absent)).text
+    assert "layer5 (no data) and 2 more" in said(verdict(absent=absent)).text
 
 
 def test_a_repeat_says_so():
-    assert mark_repeat(render(verdict())).text.startswith("(possible repeat)\nSIMULATED")
-    assert mark_repeat(render(verdict())).html.startswith("<b>(possible repeat)</b>\n<b>SIMULATED")
+    assert mark_repeat(said()).text.startswith("(possible repeat)\nSIMULATED")
+    assert mark_repeat(said()).html.startswith("<b>(possible repeat)</b>\n<b>SIMULATED")
 
 
 def test_an_alert_is_the_rule_s_and_the_signal_s():
     rule = AlertRule(rule_id="r1", recipient="-100123")
-    alert = compose(rule, verdict(), START_NS + 7)
+    alert = compose(rule, verdict(), Piece("<b>w</b>", "w"), START_NS + 7)
     assert alert.alert_id == alert_id("r1", "sig-1") == hashlib.sha256(b"2:r1sig-1").hexdigest()[:32]
     assert (alert.recipient, alert.signal_id, alert.created_ns) == ("-100123", "sig-1", START_NS + 7)
     assert alert.valid_until_ns == START_NS + (100 + 1200) * S
-    assert alert.origin is Origin.SIMULATED
+    assert (alert.origin, alert.html, alert.text) == (Origin.SIMULATED, "<b>w</b>", "w")
 
 
 def test_ids_do_not_run_together():
@@ -238,8 +333,8 @@ class Strict(HTMLParser):
         self.words: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        assert tag in {"b", "code"}
-        assert not attrs
+        assert tag in {"b", "code", "a"}
+        assert [name for name, _ in attrs] == (["href"] if tag == "a" else [])
         self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -270,7 +365,7 @@ number = st.floats()
     with_plan=st.booleans(),
 )
 def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats, times, count, direction, with_plan):
-    said = verdict(
+    judged = verdict(
         venue=words[0],
         symbol=words[1],
         signal_id=words[2],
@@ -297,8 +392,20 @@ def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats
         if with_plan
         else None,
     )
-    life = Life(step=list(Step)[1 + count % 3], version=count, step_ns=times[2], by_signal=words[10] or None)
-    for message in (mark_repeat(render(said)), shown(said, life), notice(said, life)):
+    life = Life(
+        step=list(Step)[count % len(Step)],
+        version=count,
+        step_ns=times[2],
+        by_signal=words[10] or None,
+        barrier=[None, *Barrier][count % 5],
+        r_multiple=floats[2] if with_plan else None,
+        resolved_ns=times[0],
+    )
+    link = link_of("https://csx.example.com", words[2])
+    whole = render(judged, quality=words[11], link=link, created_ns=times[1])
+    late = delayed(whole, times[1], times[2])
+    assert units(whole.html) <= 3600
+    for message in (mark_repeat(late), mark_repeat(shown(late, life)), notice(judged, life)):
         assert 0 < units(message.html) <= 4096
         assert units(message.text) <= 4096
         message.html.encode()
@@ -306,7 +413,9 @@ def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats
         parser.feed(message.html)
         parser.close()
         assert parser.open == []
-        assert "".join(parser.words) == message.text
+        plain = message.text if link is None else message.text.replace(f"evidence: {link}", "evidence")
+        assert "".join(parser.words) == plain
+    assert len(brief(judged.signal, life.step)) <= 100
     alert_id(words[9], words[2])
 
 
@@ -317,6 +426,6 @@ def test_any_text_in_any_field_gives_valid_markup_within_the_limit(words, floats
 )
 def test_a_live_signal_that_was_judged_late_is_worth_no_more_for_it(origin, late_s, left_s):
     as_of_ns = 1_763_715_600 * 10**9
-    said = verdict(origin, as_of_ns=as_of_ns, timeframe=Timeframe.H1, plan=None)
-    said = replace(said, decided_ns=as_of_ns + late_s * 10**9)
-    assert valid_until_ns(said) - said.decided_ns == left_s * 10**9
+    one = verdict(origin, as_of_ns=as_of_ns, timeframe=Timeframe.H1, plan=None)
+    one = replace(one, decided_ns=as_of_ns + late_s * 10**9)
+    assert valid_until_ns(one) - one.decided_ns == left_s * 10**9
