@@ -78,6 +78,7 @@ def up(
         data_dir=data_dir,
         seed=seed,
         own_bot=bool(os.environ.get("CSX_ALERTS_TELEGRAM_TOKEN")),
+        owners=bool(os.environ.get("CSX_DEADMAN_OWNERS") or os.environ.get("CSX_ALERTS_OWNERS")),
     )
     run_up(asked, out=_print)
 

@@ -78,6 +78,8 @@ class Request(Struct, frozen=True, kw_only=True):
     seed: int = 1
     own_bot: bool = False
     """Alerts go to people through a bot of their own, which only signals of a live market may."""
+    watched: bool = True
+    """A dead-man's switch runs beside the alerts; with a bot of one's own it must be known whom to tell."""
 
 
 def request(
@@ -93,6 +95,7 @@ def request(
     data_dir: Path,
     seed: int,
     own_bot: bool,
+    owners: bool = False,
     vendors: str | None = None,
 ) -> Request:
     """Check the words of the command line.
@@ -118,6 +121,7 @@ def request(
         data_dir=data_dir,
         seed=seed,
         own_bot=own_bot and feed is Feed.LIVE,
+        watched=owners or not (own_bot and feed is Feed.LIVE),
     )
 
 

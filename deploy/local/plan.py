@@ -49,6 +49,10 @@ class Wiring(Struct, frozen=True, kw_only=True):
     telegram_token: str
     telegram_url: str
     chats: str
+    owners: str
+    """Chats that the dead-man's switch tells, commas between."""
+    owners_token: str
+    """Of the bot that tells them."""
     gateway_key: str | None
     """None: the gateway asks nobody for a key, which it does for the sandbox feed only."""
 
@@ -64,7 +68,8 @@ def names(request: Request) -> tuple[str, ...]:
 def services(request: Request) -> tuple[str, ...]:
     """Return the names of our services."""
     vendors = ("ingest-vendors",) if request.vendors else ()
-    return (*(f"ingest-{venue}" for venue in request.markets), *vendors, "signals", "alerts", "gateway")
+    deadman = ("deadman",) if request.watched else ()
+    return (*(f"ingest-{venue}" for venue in request.markets), *vendors, "signals", *deadman, "alerts", "gateway")
 
 
 def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
@@ -87,6 +92,7 @@ def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
     own |= {"signals": {}, "alerts": _alerts(wiring), "gateway": _gateway(request, wiring)}
     return (
         *helpers,
+        *([_deadman(request, wiring)] if request.watched else []),
         *(
             Spec(
                 name=name,
@@ -159,11 +165,39 @@ def _vendors(request: Request) -> dict[str, str]:
 
 
 def _alerts(wiring: Wiring) -> dict[str, str]:
-    return {
+    env = {
         "CSX_ALERTS_TELEGRAM_URL": wiring.telegram_url,
         "CSX_ALERTS_TELEGRAM_TOKEN": wiring.telegram_token,
         "CSX_ALERTS_CHATS": wiring.chats,
     }
+    if "telegram" in wiring.ports:  # nobody's phone: it shows each alert by itself
+        env |= {"CSX_ALERTS_PER_H": "3600", "CSX_ALERTS_BURST": "100000"}
+    if "deadman" in wiring.ports:
+        env["CSX_ALERTS_HEARTBEAT_URL"] = f"http://{HOST}:{wiring.ports['deadman']}/beat"
+    return env
+
+
+def _deadman(request: Request, wiring: Wiring) -> Spec:
+    """It needs no broker and no store: only whom it tells."""
+    port, health_port = wiring.ports["deadman"], wiring.ports["deadman.health"]
+    return Spec(
+        name="deadman",
+        command=(sys.executable, "-m", "services.alerts.deadman"),
+        env={
+            "CSX_DEADMAN_TELEGRAM_TOKEN": wiring.owners_token,
+            "CSX_DEADMAN_TELEGRAM_URL": wiring.telegram_url,
+            "CSX_DEADMAN_OWNERS": wiring.owners,
+            "CSX_DEADMAN_HOST": HOST,
+            "CSX_DEADMAN_PORT": str(port),
+            "CSX_HEALTH_HOST": HOST,
+            "CSX_HEALTH_PORT": str(health_port),
+            "CSX_LOG_FORMAT": "json",
+            "CSX_ENVIRONMENT": "local",
+        },
+        ready=Ready(ports=(health_port, port), path="/readyz"),
+        after=() if request.own_bot else ("telegram",),
+        service=True,
+    )
 
 
 def _gateway(request: Request, wiring: Wiring) -> dict[str, str]:

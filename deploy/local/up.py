@@ -199,17 +199,20 @@ def wire(request: Request, data_dir: Path) -> Wiring:
     ports["gateway"] = request.port
     external = request.broker not in {"embedded", "native"}
     own = request.own_bot
+    token = os.environ["CSX_ALERTS_TELEGRAM_TOKEN"] if own else f"1000001:{secrets.token_hex(18)}"
     return Wiring(
         bootstrap=request.broker if external else f"{HOST}:{ports['broker']}",
         postgres_dsn=postgres.dsn(data_dir, ports["postgres"]),
         redis_url=valkey.url(data_dir, ports["valkey"]),
         spill_dir=str(data_dir / "spill"),
         ports=ports,
-        telegram_token=os.environ["CSX_ALERTS_TELEGRAM_TOKEN"] if own else f"1000001:{secrets.token_hex(18)}",
+        telegram_token=token,
         telegram_url=os.environ.get("CSX_ALERTS_TELEGRAM_URL", _TELEGRAM)
         if own
         else f"http://{HOST}:{ports['telegram']}",
         chats=os.environ.get("CSX_ALERTS_CHATS", "") if own else CHAT,
+        owners=(os.environ.get("CSX_DEADMAN_OWNERS") or os.environ.get("CSX_ALERTS_OWNERS", "")) if own else CHAT,
+        owners_token=(own and os.environ.get("CSX_DEADMAN_TELEGRAM_TOKEN")) or token,
         gateway_key=None if request.feed is Feed.SANDBOX else _key(),
     )
 

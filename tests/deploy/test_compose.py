@@ -11,6 +11,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a package that nothing else needs
 
 from libs.common.runtime.settings import SERVICES, ServiceSettings
+from services.alerts.deadman.settings import Settings as Deadman
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -26,9 +27,16 @@ def settings_of(service: str) -> type[ServiceSettings]:
 
 
 def known_keys(service: str) -> set[str]:
+    if service == "deadman":
+        return known_keys_of("DEADMAN", Deadman)
+    return known_keys_of(service.upper(), settings_of(service))
+
+
+def known_keys_of(name: str, kind: type[ServiceSettings]) -> set[str]:
     shared = {f"CSX_{name.upper()}" for name in ServiceSettings.model_fields}
-    own = set(settings_of(service).model_fields) - set(ServiceSettings.model_fields)
-    return shared | {f"CSX_{service.upper()}_{name.upper()}" for name in own}
+    return shared | {
+        f"CSX_{name}_{field.upper()}" for field in set(kind.model_fields) - set(ServiceSettings.model_fields)
+    }
 
 
 def test_the_file_is_valid_by_the_official_schema():
@@ -63,7 +71,8 @@ def test_our_containers_run_as_nobody_in_particular(name):
     body = OURS[name]
     assert body["user"] == "10001:10001"
     assert body["tmpfs"] == ["/tmp:size=64m,mode=1777"]
-    assert body["depends_on"] == {store: {"condition": "service_healthy"} for store in ("kafka", "postgres", "valkey")}
+    stores = {store: {"condition": "service_healthy"} for store in ("kafka", "postgres", "valkey")}
+    assert body["depends_on"] == ({"alerts": {"condition": "service_started"}} if name == "deadman" else stores)
     spill = "/var/lib/cryptosatx/spill"
     spills = name.startswith("ingest-") and name != "ingest-vendors"  # what a vendor said is asked for again
     assert body.get("volumes", []) == ([f"spill:{spill}"] if spills else [])
@@ -73,8 +82,19 @@ def test_our_containers_run_as_nobody_in_particular(name):
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_is_one_that_the_service_knows(name):
     body = OURS[name]
-    assert set(body["environment"]) <= known_keys(body["build"]["args"]["SERVICE"])
+    service = "deadman" if name == "deadman" else body["build"]["args"]["SERVICE"]
+    assert set(body["environment"]) <= known_keys(service)
     assert body["environment"]["CSX_ENVIRONMENT"] == "production"
+
+
+def test_the_alerts_beat_for_the_watch_beside_them():
+    watch = ALL["deadman"]
+    assert watch["command"] == ["python", "-m", "services.alerts.deadman"]
+    port = Deadman.model_fields["port"].default
+    assert ALL["alerts"]["environment"]["CSX_ALERTS_HEARTBEAT_URL"] == f"http://deadman:{port}/beat"
+    assert watch["environment"]["CSX_DEADMAN_HOST"] == "0.0.0.0"
+    assert set(watch["networks"]) & set(ALL["alerts"]["networks"]) >= {"inside"}
+    assert watch["environment"]["CSX_DEADMAN_OWNERS"].startswith("${CSX_DEADMAN_OWNERS:?")
 
 
 def test_published_ports_are_loopback_only():

@@ -153,3 +153,10 @@ def test_a_feed_knows_its_own_venues(tmp_path):
 def test_people_hear_of_live_markets_only():
     assert asked(feeds=["live"], own_bot=True).own_bot
     assert not asked(feeds=["sandbox"], own_bot=True).own_bot
+
+
+def test_the_alerts_are_watched_wherever_somebody_can_be_told():
+    assert asked(feeds=["sandbox"], own_bot=True).watched
+    assert asked(feeds=["live"]).watched
+    assert not asked(feeds=["live"], own_bot=True).watched
+    assert asked(feeds=["live"], own_bot=True, owners=True).watched

@@ -27,6 +27,8 @@ def wiring(request: Request, *, key: str | None = None) -> Wiring:
         telegram_token="1:abc",
         telegram_url="http://127.0.0.1:7",
         chats="1000",
+        owners="1001",
+        owners_token="2:def",
         gateway_key=key,
     )
 
@@ -34,7 +36,10 @@ def wiring(request: Request, *, key: str | None = None) -> Wiring:
 def test_the_sandbox_feed_starts_everything_and_asks_for_no_key():
     request = Request(feed=Feed.SANDBOX, markets=MARKETS, port=8123)
     specs = {spec.name: spec for spec in plan(request, wiring(request))}
-    assert list(specs) == ["telegram", "exchange", "ingest-binance-usdm", "ingest-okx", "signals", "alerts", "gateway"]
+    assert list(specs) == [
+        *("telegram", "exchange", "deadman"),
+        *("ingest-binance-usdm", "ingest-okx", "signals", "alerts", "gateway"),
+    ]
     assert specs["ingest-okx"].env["CSX_INGEST_SYMBOLS"] == "BTC-USDT,BTC-USDT-PERP"
     assert specs["ingest-okx"].env["CSX_INGEST_ORIGIN"] == "simulated"
     assert specs["ingest-okx"].env["CSX_INGEST_SPILL_DIR"] == "/data/spill"
@@ -110,6 +115,26 @@ def test_vendors_are_asked_by_a_process_of_their_own_about_every_market_that_has
     }
 
 
+def test_the_alerts_beat_for_a_watch_that_needs_nothing_but_telegram():
+    request = Request(feed=Feed.SANDBOX, markets=MARKETS)
+    specs = {spec.name: spec for spec in plan(request, wiring(request))}
+    watch = specs["deadman"]
+    port = wiring(request).ports["deadman"]
+    assert watch.command[1:] == ("-m", "services.alerts.deadman")
+    assert watch.env["CSX_DEADMAN_PORT"] == str(port)
+    assert (watch.env["CSX_DEADMAN_OWNERS"], watch.env["CSX_DEADMAN_TELEGRAM_TOKEN"]) == ("1001", "2:def")
+    assert not {"CSX_KAFKA_BOOTSTRAP", "CSX_POSTGRES_DSN", "CSX_REDIS_URL"} & set(watch.env)
+    assert watch.after == ("telegram",)
+    assert specs["alerts"].env["CSX_ALERTS_HEARTBEAT_URL"] == f"http://127.0.0.1:{port}/beat"
+
+
+def test_where_nobody_could_be_told_nothing_watches():
+    request = Request(feed=Feed.LIVE, markets=MARKETS, own_bot=True, watched=False)
+    specs = {spec.name: spec for spec in plan(request, wiring(request))}
+    assert "deadman" not in specs
+    assert "CSX_ALERTS_HEARTBEAT_URL" not in specs["alerts"].env
+
+
 def test_a_broker_of_ones_own_is_not_started():
     request = Request(feed=Feed.SANDBOX, markets=MARKETS, broker="10.0.0.1:9092")
     assert "broker" not in names(request)
@@ -128,13 +153,14 @@ def test_every_service_accepts_its_environment(feed, monkeypatch):
         if not spec.service:
             continue
         name = spec.name.partition("-")[0]
-        assert name in SERVICES
-        kind = importlib.import_module(f"services.{name}.settings").Settings
+        folder = "alerts.deadman" if name == "deadman" else name
+        assert name in SERVICES or name == "deadman"
+        kind = importlib.import_module(f"services.{folder}.settings").Settings
         with monkeypatch.context() as env:
             for variable, value in spec.env.items():
                 env.setenv(variable, value)
             settings = load(kind)
-        assert settings.kafka_bootstrap == "127.0.0.1:19092"
+        assert settings.kafka_bootstrap == "127.0.0.1:19092" or name == "deadman"
         assert settings.health_port == int(spec.env["CSX_HEALTH_PORT"])
 
 

@@ -110,7 +110,7 @@ def test_it_comes_up_and_leaves_nothing_behind(up):
     assert state["key"] is None
     assert (one.data / "state.json").stat().st_mode & 0o777 == 0o600
     assert set(state["processes"]) == {
-        *("broker", "postgres", "valkey", "exchange", "telegram"),
+        *("broker", "postgres", "valkey", "exchange", "telegram", "deadman"),
         *("ingest-binance-usdm", "ingest-okx", "signals", "alerts", "gateway"),
     }
     assert f"http://127.0.0.1:{one.port}/" in one.out.read_text()
@@ -137,7 +137,9 @@ def test_it_comes_up_and_leaves_nothing_behind(up):
     )
     rows = {row["check"]: row["state"] for row in map(json.loads, table.stdout.splitlines())}
     assert table.returncode == 0, table.stdout
-    assert {rows[name] for name in ("broker", "postgresql", "valkey", "signals", "alerts", "gateway")} == {"ok"}
+    assert {rows[name] for name in ("broker", "postgresql", "valkey", "signals", "alerts", "deadman", "gateway")} == {
+        "ok"
+    }
 
     pids, ports = one.everything()
     assert len(pids) >= 11

@@ -8,10 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from deploy.local.children import free_port
+from deploy.local.plan import Ready
 from deploy.local.sandbox.telegram_faults import Action, Fault, Pattern
+from deploy.local.units import serves
 from libs.common.runtime.clock import monotonic_s
 
 SILENCE_S = 1.5
@@ -29,6 +32,7 @@ class Switch:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self.health_port = free_port()
         self.children: list[subprocess.Popen[bytes]] = []
 
     def watch(self, url: str, owners: str, **changes: str) -> subprocess.Popen[bytes]:
@@ -46,6 +50,20 @@ class Switch:
 
     def beat(self) -> subprocess.Popen[bytes]:
         return self._start([sys.executable, "-c", BEAT, f"http://127.0.0.1:{self.port}/beat"], dict(os.environ))
+
+    def alerts(self, bootstrap: str, dsn: str, url: str) -> subprocess.Popen[bytes]:
+        """The alerts service itself, whose heart beats five times a second."""
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("CSX_")}
+        environ |= {
+            "CSX_KAFKA_BOOTSTRAP": bootstrap,
+            "CSX_POSTGRES_DSN": dsn,
+            "CSX_ALERTS_TELEGRAM_TOKEN": "7000000001:sandbox",
+            "CSX_ALERTS_TELEGRAM_URL": url,
+            "CSX_ALERTS_HEARTBEAT_URL": f"http://127.0.0.1:{self.port}/beat",
+            "CSX_ALERTS_HEARTBEAT_S": "0.2",
+            "CSX_HEALTH_PORT": str(self.health_port),
+        }
+        return self._start([sys.executable, "-m", "services.alerts"], environ)
 
     def _start(self, command: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
         child = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -112,6 +130,37 @@ async def test_one_message_on_silence_and_one_on_return(fake, how):
         assert "gives signs of life again" in _texts(fake)[-1]
         await asyncio.sleep(SILENCE_S)
         assert len(_texts(fake)) == started_silent + 2
+
+
+@pytest.mark.slow
+async def test_the_service_itself_is_frozen_thawed_and_loses_its_store(fake, embedded_broker, fresh_dsn):
+    async with _switch() as switch:
+        alerts = switch.alerts(embedded_broker, fresh_dsn, fake.url)
+        await _until(lambda: serves(Ready(ports=(switch.health_port,), path="/readyz")) is None, 60)
+        switch.watch(fake.url, "1001")
+        await switch.listening()
+        await asyncio.sleep(2 * SILENCE_S)  # that nothing is said while it works
+        assert _texts(fake) == []
+
+        os.kill(alerts.pid, signal.SIGSTOP)
+        began_s = monotonic_s()
+        await _until(lambda: len(_texts(fake)) == 1)
+        assert monotonic_s() - began_s < SILENCE_S * 60 / 45  # 60 s of the real settings
+        assert "no sign of life" in _texts(fake)[-1]
+        os.kill(alerts.pid, signal.SIGCONT)
+        await _until(lambda: len(_texts(fake)) == 2)
+        assert "gives signs of life again" in _texts(fake)[-1]
+        await asyncio.sleep(SILENCE_S)
+        assert len(_texts(fake)) == 2
+
+        connection = await asyncpg.connect(fresh_dsn)
+        await connection.execute("ALTER TABLE alerts.outbox RENAME TO away")  # its sender looks for it in vain
+        await _until(lambda: len(_texts(fake)) == 3)
+        assert alerts.poll() is None
+        await connection.execute("ALTER TABLE alerts.away RENAME TO outbox")
+        await connection.close()
+        await _until(lambda: len(_texts(fake)) == 4)
+        assert "gives signs of life again" in _texts(fake)[-1]
 
 
 async def test_a_lasting_silence_is_repeated(fake):
