@@ -59,6 +59,8 @@ class Reply(Struct, frozen=True, kw_only=True):
     keyboard: Keyboard = ()
     document: bytes | None = None
     """A file, with the words below it."""
+    signal_id: str = ""
+    """Of the signal that the file is about: its name."""
 
 
 class Desk(Struct, frozen=True, kw_only=True):

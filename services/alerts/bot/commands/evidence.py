@@ -50,7 +50,8 @@ async def raw(call: Call, desk: Desk) -> Reply:
             join(f"as of {numbers.utc(verdict.signal.as_of_ns)}, signal ", words.key(verdict.signal.signal_id[:96])),
         ]
     )
-    return Reply(words=caption, document=msgspec.json.format(msgspec.json.encode(verdict), indent=2))
+    document = msgspec.json.format(msgspec.json.encode(verdict), indent=2)
+    return Reply(words=caption, document=document, signal_id=verdict.signal.signal_id)
 
 
 def _one(call: Call, name: str) -> str:
