@@ -243,8 +243,10 @@ function tick() {
 
 // --- the line
 
-const fromAddress = new URLSearchParams(location.hash.slice(1)).get("key");
-if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.replaceState(null, "", location.pathname); }
+const inAddress = (name) => new URLSearchParams(location.hash.slice(1)).get(name);
+const fromAddress = inAddress("key"), named = inAddress("signal"); // alerts link to #signal=<id>: its evidence opens
+if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.replaceState(null, "", location.pathname + (named ? `#signal=${encodeURIComponent(named)}` : "")); }
+addEventListener("hashchange", () => { if (inAddress("signal")) showEvidence(inAddress("signal")); });
 
 let linkState = "connecting";
 function showLink(name) {
@@ -347,4 +349,4 @@ addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 setInterval(tick, 500);
 // asked before the stream is opened: a wrong key is said once, without a socket that opens and closes
-link.get("/v1/markets").then(() => link.open(), (error) => { if (!complain(error)) setTimeout(() => location.reload(), 5000); });
+link.get("/v1/markets").then(() => { link.open(); if (named) showEvidence(named); }, (error) => { if (!complain(error)) setTimeout(() => location.reload(), 5000); });

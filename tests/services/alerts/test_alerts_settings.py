@@ -8,7 +8,9 @@ from libs.common.runtime.settings import load
 from services.alerts.channels import opened, paces
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.channels.webhook import WebhookChannel
+from services.alerts.policy.matching import proper
 from services.alerts.settings import Settings
+from services.alerts.settings_watch import QUIET
 
 SECRET = "a secret of 18 chr"
 
@@ -20,6 +22,7 @@ def test_one_rule_for_each_chat(monkeypatch):
     monkeypatch.setenv("CSX_ALERTS_TIMEFRAMES", "1m,1h")
     monkeypatch.setenv("CSX_ALERTS_COOLDOWN_S", "60")
     monkeypatch.setenv("CSX_ALERTS_SEVERITY", "critical")
+    monkeypatch.setenv("CSX_ALERTS_TEMPLATES", "")
     rules = load(Settings).default_rules()
     assert [(rule.rule_id, rule.recipient) for rule in rules] == [("settings:123", "123"), ("settings:-456", "-456")]
     assert rules[0].labels == (Label.STRONG_BUY, Label.STRONG_SELL)
@@ -29,6 +32,53 @@ def test_one_rule_for_each_chat(monkeypatch):
 
 def test_nobody_is_told_by_default():
     assert load(Settings).default_rules() == []
+
+
+def test_each_chat_has_the_rules_of_the_templates(monkeypatch):
+    monkeypatch.setenv("CSX_ALERTS_CHATS", "1,2,1")
+    monkeypatch.setenv("CSX_ALERTS_TEMPLATES", "storm_majors, feed_down")
+    rules = [rule for rule in load(Settings).default_rules() if rule.template]
+    assert [rule.rule_id for rule in rules] == [
+        "settings:1:storm_majors",
+        "settings:1:feed_down",
+        "settings:2:storm_majors",
+        "settings:2:feed_down",
+    ]
+    assert (rules[1].kind, rules[1].for_s, rules[1].severity) == ("feed", 30, Severity.CRITICAL)
+    for rule in rules:
+        proper(rule)
+
+
+def test_what_is_shipped_as_the_default_can_be_asked(monkeypatch):
+    monkeypatch.setenv("CSX_ALERTS_CHATS", "1")
+    rules = load(Settings).default_rules()
+    assert len(rules) == 1 + len(QUIET)
+    for rule in rules:
+        proper(rule)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("TEMPLATES", "storms", "there is no 'storms'"),
+        ("TEMPLATES", "strong_signal", "is about signals"),
+        ("WATCHED", "http://127.0.0.1:9101/metrics", "is not name="),
+        ("WATCHED", "a=ftp://host", "is not name="),
+        ("WATCHED", "a=http://h/m,a=http://i/m", "stands twice"),
+    ],
+)
+def test_what_is_watched_is_checked_at_the_start(monkeypatch, key, value, words):
+    monkeypatch.setenv(f"CSX_ALERTS_{key}", value)
+    with pytest.raises(ConfigurationError, match=words):
+        load(Settings)
+
+
+def test_processes_by_name(monkeypatch):
+    monkeypatch.setenv("CSX_ALERTS_WATCHED", "ingest=http://127.0.0.1:9101/metrics, signals=http://h:2/metrics")
+    assert load(Settings).processes() == {
+        "ingest": "http://127.0.0.1:9101/metrics",
+        "signals": "http://h:2/metrics",
+    }
 
 
 def test_production_needs_a_token_and_never_prints_it(monkeypatch):
@@ -90,3 +140,14 @@ def test_production_posts_to_no_private_address(monkeypatch):
     monkeypatch.setenv("CSX_ALERTS_HOOK_PRIVATE", "true")
     with pytest.raises(ConfigurationError, match="CSX_ALERTS_HOOK_PRIVATE"):
         load(Settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["csx.example.com", "ftp://h", "https://", "https://h/?a=1", "https://h/#key=x", "x" * 201]
+)
+def test_a_public_url_is_one_that_people_can_open(monkeypatch, url):
+    monkeypatch.setenv("CSX_ALERTS_PUBLIC_URL", url)
+    with pytest.raises(ConfigurationError, match=r"(?i)public_url"):
+        load(Settings)
+    monkeypatch.setenv("CSX_ALERTS_PUBLIC_URL", "https://csx.example.com/page/")
+    assert load(Settings).public_url == "https://csx.example.com/page/"

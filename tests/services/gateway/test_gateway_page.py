@@ -75,3 +75,16 @@ async def test_marks_stand_by_distance_from_the_price_and_what_is_assumed_says_m
     await gateway.fold(make.reading("liquidity", -0.2, marks=(above,)))
     await expect(rows.first).to_have_text(re.compile(r"ask wall.*resists · Liquidity ticks.*60,001\.0.*\+0\.00 %"))
     await expect(page.get_by_text("MODEL", exact=True)).to_have_count(0)  # gone with the reading that said it
+
+
+async def test_a_link_to_a_signal_opens_its_evidence_and_a_second_one_in_the_same_tab_too(page, gateway, address, make):
+    from playwright.async_api import expect
+
+    first, second = make.signal(1), make.signal(2, symbol="ETH-USDT-PERP")
+    await gateway.fold(first, second)
+    await page.goto("about:blank")
+    await page.goto(f"http://{address}/#key={gateway.key}&signal={first.signal_id}")
+    await expect(page.get_by_role("heading", name=re.compile("^Evidence: .* BTC-USDT-PERP"))).to_be_visible()
+    assert page.url == f"http://{address}/#signal={first.signal_id}"
+    await page.goto(f"http://{address}/#signal={second.signal_id}")
+    await expect(page.get_by_role("heading", name=re.compile("^Evidence: .* ETH-USDT-PERP"))).to_be_visible()
