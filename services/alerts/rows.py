@@ -13,6 +13,8 @@ DIGEST: Final = "digest"
 """Kind of what tells many in one."""
 URGENCY: Final = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 3}
 _ANSWER_URGENCY: Final = 2
+_DIGEST_URGENCY: Final = -1
+"""What can still be told by itself comes first, and does not become one more digest."""
 _ALERT_COLUMNS: Final = Alert.__struct_fields__
 
 
@@ -125,7 +127,7 @@ def row_of(entry: Entry, now_ns: int) -> dict[str, Any]:
     alert = entry.alert
     return {
         **{name: getattr(alert, name) for name in _ALERT_COLUMNS},
-        "urgency": _ANSWER_URGENCY if entry.kind == ANSWER else URGENCY[alert.severity],
+        "urgency": _urgency(entry),
         "venue": entry.venue,
         "symbol": entry.symbol,
         "timeframe": entry.timeframe,
@@ -144,3 +146,11 @@ def row_of(entry: Entry, now_ns: int) -> dict[str, Any]:
         "updated_ns": now_ns,
         "next_attempt_ns": now_ns,
     }
+
+
+def _urgency(entry: Entry) -> int:
+    if entry.kind == ANSWER:
+        return _ANSWER_URGENCY
+    if entry.kind == DIGEST and entry.alert.severity is not Severity.CRITICAL:
+        return _DIGEST_URGENCY
+    return URGENCY[entry.alert.severity]

@@ -147,7 +147,7 @@ SET state = CASE WHEN (o.begun_ns IS NULL AND NOT o.repeated) OR o.edits IS NOT 
         ELSE 'ambiguous' END,
     next_attempt_ns = CASE
         WHEN o.begun_ns IS NULL OR o.edits IS NOT NULL THEN $1
-        WHEN o.urgency > 0 AND NOT o.repeated THEN $1
+        WHEN o.severity <> 'info' AND NOT o.repeated THEN $1
     END,
     reason = CASE WHEN o.begun_ns IS NULL THEN 'its sender died before it began'
         ELSE 'its sender died before the answer' END,

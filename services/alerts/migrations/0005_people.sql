@@ -138,7 +138,7 @@ ALTER TABLE alerts.outbox
         state IN ('pending', 'sending', 'delivered', 'ambiguous', 'failed', 'expired', 'rolled_up')
     ),
     DROP CONSTRAINT outbox_urgency_check,
-    ADD CONSTRAINT outbox_urgency_check CHECK (urgency BETWEEN 0 AND 3);
+    ADD CONSTRAINT outbox_urgency_check CHECK (urgency BETWEEN -1 AND 3);
 UPDATE alerts.outbox SET urgency = 3 WHERE urgency = 2;
 CREATE INDEX outbox_untold ON alerts.outbox (channel, recipient, due_ns) WHERE due_ns IS NOT NULL AND digest_id IS NULL;
 CREATE INDEX outbox_told_in ON alerts.outbox (digest_id) WHERE digest_id IS NOT NULL;
