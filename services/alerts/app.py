@@ -17,7 +17,7 @@ from libs.common.runtime.clock import now_ns
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
-from services.alerts import channels, upkeep
+from services.alerts import channels, reach, upkeep
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
 from services.alerts.heartbeat import Heartbeat, Moving
@@ -25,6 +25,7 @@ from services.alerts.intake import Intake
 from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.rules import Rules
 from services.alerts.settings import Settings
+from services.alerts.watchers import Watchers
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,11 @@ async def build(process: Process, settings: Settings) -> None:
         raise ConfigurationError("CSX_POSTGRES_DSN is missing: alerts are kept in PostgreSQL")
     await migrate(dsn, "services.alerts.migrations", "alerts")
     await ensure_topics(
-        settings.kafka_bootstrap, (topics.VERDICTS, topics.RULES, topics.DELIVERIES, topics.ALERTS_REJECTS)
+        settings.kafka_bootstrap,
+        (topics.VERDICTS, topics.RULES, topics.DELIVERIES, topics.ALERTS_REJECTS, *reach.REACHES),
     )
     try:
-        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=6, command_timeout=10)
+        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=8, command_timeout=10)
     except STORE_ERRORS as e:
         raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
     process.on_stop(pool.close)
@@ -57,12 +59,14 @@ async def build(process: Process, settings: Settings) -> None:
     bus = connect(settings, "alerts", process)
     rules = Rules(pool, settings.default_rules())
     intake = Intake(bus, outbox, rules, dispatcher, Feeds(pool), public_url=settings.public_url)
+    watchers = Watchers(bus, pool, outbox, rules, dispatcher, intake.rules_read, settings)
 
     async def publish(events: Sequence[Event]) -> None:
         await bus.publisher.publish(events)
 
     async def last_words() -> None:
         intake.stop()
+        await watchers.stop()
         await dispatcher.stop()
         announcer.cancel()
         await asyncio.gather(announcer, return_exceptions=True)
@@ -89,4 +93,5 @@ async def build(process: Process, settings: Settings) -> None:
     await bus.start()
     announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")
+    watchers.start(process)
     process.on_stop(last_words)

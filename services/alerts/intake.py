@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -13,14 +13,14 @@ from libs.common.bus import topics
 from libs.common.bus.codec import encode
 from libs.common.bus.kafka import Bus, Folding, Record, fold
 from libs.common.events import AlertRule, Verdict
-from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
-from services.alerts.outbox import STORE_ERRORS, Outbox
-from services.alerts.policy.matching import condition_of
+from services.alerts.outbox import Outbox
+from services.alerts.patience import Patience
+from services.alerts.policy.matching import proper
 from services.alerts.rows import Entry, Placed, Told
 from services.alerts.rules import Rules
 
@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 GROUP: Final = "alerts.verdicts"
 RULES_GROUP: Final = "alerts.rules"
 _RULES_WITHIN_S: Final = 15.0
-
-_T = TypeVar("_T")
 
 
 class Intake:
@@ -44,8 +42,9 @@ class Intake:
         self._feeds = feeds
         self._public_url = public_url
         self._dispatcher = dispatcher
-        self._rules_read = asyncio.Event()
-        self._stopping = asyncio.Event()
+        self.rules_read = asyncio.Event()
+        """Set once what the rules say may be asked."""
+        self._patience = Patience()
         self._rule_changes = fold(
             bus, topics.RULES, group=RULES_GROUP, handler=self._on_rules, rejects=topics.ALERTS_REJECTS
         )
@@ -60,7 +59,7 @@ class Intake:
 
     def stop(self) -> None:
         """Wait no longer for the store or for rules: a batch in hand is given up, uncommitted, and comes again."""
-        self._stopping.set()
+        self._patience.stop()
 
     async def await_rules(self, within_s: float = _RULES_WITHIN_S) -> None:
         """Let verdicts through once this process has stored all rules that it is to read, or after `within_s`."""
@@ -74,7 +73,7 @@ class Intake:
             await asyncio.sleep(0.05)
         else:
             log.info("no rules to read here: another process has them")
-        self._rules_read.set()
+        self.rules_read.set()
 
     async def _places(self, partitions: frozenset[int]) -> Mapping[TopicPartition, int]:
         """Return where to go on: what the store says, whatever the broker was told."""
@@ -84,7 +83,7 @@ class Intake:
         parts = [TopicPartition(topic, number) for number in sorted(partitions)]
         firsts, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
         log_of = {part.partition: (firsts[part], ends[part]) for part in parts}
-        places = await self._outlast(lambda: self._outbox.places(topic, log_of), "offsets")
+        places = await self._patience.outlast(lambda: self._outbox.places(topic, log_of), "offsets")
         return {TopicPartition(topic, number): place for number, place in places.items()}
 
     async def _on_rules(self, records: Sequence[Record]) -> None:
@@ -97,18 +96,18 @@ class Intake:
             try:
                 for value in (event.rule_id, event.channel, event.recipient):
                     storable(value)
-                if event.condition and not event.deleted:
-                    condition_of(event.condition)
+                if not event.deleted:
+                    proper(event)
             except ValueError as e:
                 await _park(self._rule_changes, record, str(e))
             else:
                 changed.append(event)
-        await self._outlast(lambda: self._rules.change(changed), "rules")
+        await self._patience.outlast(lambda: self._rules.change(changed), "rules")
 
     async def _on_verdicts(self, records: Sequence[Record]) -> None:
-        await self._first(self._rules_read)
-        rules = await self._outlast(self._rules.now, "enqueue")
-        feeds = await self._outlast(lambda: self._feeds.now(now_ns()), "enqueue")
+        await self._patience.first(self.rules_read)
+        rules = await self._patience.outlast(self._rules.now, "enqueue")
+        feeds = await self._patience.outlast(lambda: self._feeds.now(now_ns()), "enqueue")
         placed: list[Placed] = []
         for record in records:
             entries: list[Entry] = []
@@ -122,31 +121,8 @@ class Intake:
                 except ValueError as e:
                     await _park(self._verdicts, record, str(e))
             placed.append(Placed(partition=record.partition, offset=record.offset, entries=entries, told=told))
-        await self._outlast(lambda: self._outbox.take(topics.VERDICTS.name, placed, now_ns()), "enqueue")
+        await self._patience.outlast(lambda: self._outbox.take(topics.VERDICTS.name, placed, now_ns()), "enqueue")
         self._dispatcher.nudge()
-
-    async def _outlast(self, step: Callable[[], Awaitable[_T]], name: str) -> _T:
-        backoff = Backoff(0.2, 5.0)
-        while True:
-            try:
-                return await step()
-            except STORE_ERRORS as e:
-                metrics.STORE_FAULTS.labels(name).inc()
-                log.warning("the store does not take our work yet: %s", e)
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(backoff.next_s()):
-                        await self._first(asyncio.Event())
-
-    async def _first(self, event: asyncio.Event) -> None:
-        """Wait for `event`; when the process stops first, give up as if cancelled."""
-        waits = [asyncio.ensure_future(one.wait()) for one in (event, self._stopping)]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-        if not event.is_set():
-            raise asyncio.CancelledError("the process stops")
 
 
 async def _park(folding: Folding, record: Record, detail: str) -> None:

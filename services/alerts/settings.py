@@ -7,12 +7,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from libs.common.events import AlertRule, Label, Severity, Timeframe
+from services.alerts.policy.access import lists_of
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.matching import condition_of
 from services.alerts.settings_bot import BotSettings
+from services.alerts.settings_watch import WatchSettings
 
 
-class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
+class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
     """What it listens for by default, and how it reaches people."""
 
     telegram_token: SecretStr = SecretStr("")
@@ -75,6 +77,12 @@ class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
             raise ValueError("public_url: http:// or https://, a host, no query and no fragment")
         return value
 
+    @field_validator("owners")
+    @classmethod
+    def _people(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        lists_of((), value)
+        return value
+
     @field_validator("condition")
     @classmethod
     def _understood(cls, value: str) -> str:
@@ -95,8 +103,8 @@ class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
         return Limits(per_h=self.per_h, burst=self.burst)
 
     def default_rules(self) -> list[AlertRule]:
-        """Return one rule for each of `chats`."""
-        return [
+        """Return one rule about signals for each of `chats`, and one for each of them and each template."""
+        signals = [
             AlertRule(
                 rule_id=f"settings:{chat}",
                 recipient=chat,
@@ -109,3 +117,4 @@ class Settings(BotSettings, env_prefix="CSX_ALERTS_"):
             )
             for chat in dict.fromkeys(self.chats)
         ]
+        return signals + self.templated_rules(self.chats)

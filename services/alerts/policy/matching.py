@@ -1,13 +1,23 @@
-"""Rule and verdict in; whether the rule wants the verdict, and the one word why, out. Pure."""
+"""A rule, and a verdict or another subject, in; whether it is to be told, and the one word why, out. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from libs.common.events import AlertRule, Decision, Verdict
+from libs.common.events import SECOND_NS, AlertRule, Decision, Verdict
 from services.alerts.policy.language import Condition, Fault, compile_condition
-from services.alerts.policy.subjects import Fact, Kind
+from services.alerts.policy.subjects import Fact, Kind, Subject
+from services.alerts.policy.triggers import Phase, State, ending, step
+from services.alerts.policy.windows.vendors import MOMENTS
+
+Answer: TypeAlias = Callable[[str], bool | None]
+"""Whether a condition holds of the subject that is asked about; None is unknown. Raises `Fault` where it is none."""
+
+_MOST_S: Final = 366 * 86_400
+_STATES: Final = {Phase.FIRING: "going_on", Phase.PENDING: "waiting"}
+_ANSWERS: Final = {True: "matched", False: "condition", None: "condition_unknown"}
 
 
 class Match(Struct, frozen=True):
@@ -28,6 +38,7 @@ def match(rule: AlertRule, verdict: Verdict, facts: Mapping[str, Fact]) -> Match
     conditions = (
         ("deleted", not rule.deleted),
         ("disabled", rule.enabled),
+        ("kind", rule.kind == Kind.SIGNAL),
         ("withheld", verdict.decision is Decision.PUBLISH),
         ("abstained", signal.abstained is None),
         ("symbol", _any(rule.symbols, signal.symbol)),
@@ -49,17 +60,86 @@ def _asked(text: str, facts: Mapping[str, Fact]) -> Match:
         holds = condition_of(text).holds(facts)
     except Fault:  # taken by an earlier version that knew other names; `intake` takes no new one
         return Match(wanted=False, reason="condition_invalid")
-    return Match(wanted=bool(holds), reason={True: "matched", False: "condition", None: "condition_unknown"}[holds])
+    return Match(wanted=bool(holds), reason=_ANSWERS[holds])
+
+
+class Asked(Struct, frozen=True):
+    """Where a rule stands with a subject's key from now on, whether it fires, and the word it is counted under."""
+
+    state: State
+    fires: bool
+    reason: str
+
+
+def ask(rule: AlertRule, subject: Subject, state: State, answer: Answer) -> Asked:
+    """Return what becomes of `state`, that of the rule and the subject's key, and whether the subject is to be told.
+
+    The rule's kind, symbols and venues come first: of a subject that is none of its own it keeps nothing. What cannot
+    be told, since a fact is absent, neither begins nor ends anything. Without `until` an episode ends when the
+    condition does not hold.
+    """
+    wishes = (
+        ("deleted", not rule.deleted),
+        ("disabled", rule.enabled),
+        ("kind", rule.kind == subject.kind),
+        ("symbol", _any(rule.symbols, subject.symbol)),
+        ("venue", _any(rule.venues, subject.venue)),
+        ("no_condition", bool(rule.condition)),
+    )
+    for name, wanted in wishes:
+        if not wanted:
+            return Asked(state, fires=False, reason=name)
+    try:
+        holds = answer(rule.condition)
+        ends: bool | None = None
+        if state.phase is Phase.FIRING:
+            ends = answer(rule.until) if rule.until else ending(holds=holds)
+    except Fault:  # taken by an earlier version that knew other names; `intake` takes no new one
+        return Asked(state, fires=False, reason="condition_invalid")
+    stands, fires = step(state, holds=holds, ends=ends, at_ns=subject.at_ns, for_ns=rule.for_s * SECOND_NS)
+    reason = _STATES.get(stands.phase, "late") if holds and not fires else _ANSWERS[holds]
+    return Asked(stands, fires, reason)
+
+
+def momentary(subject: Subject) -> bool:
+    """Return whether the subject is of one moment: its key never comes again, so nothing need be kept under it."""
+    facts = subject.facts
+    return subject.kind is Kind.OUTCOME or "print_usd" in facts or not MOMENTS.isdisjoint(facts)
+
+
+def proper(rule: AlertRule) -> None:
+    """Check that the rule can be asked.
+
+    Raises:
+        ValueError: why not, in words for its author; a `Fault` of a condition says the place.
+    """
+    if rule.kind not in frozenset(Kind):
+        raise ValueError(f"kind: there is no {rule.kind!r}; it is one of {', '.join(Kind)}")
+    kind = Kind(rule.kind)
+    for name, seconds in (("for_s", rule.for_s), ("cooldown_s", rule.cooldown_s)):
+        if not 0 <= seconds <= _MOST_S:
+            raise ValueError(f"{name}: {seconds} is not between 0 and a year")
+    if kind is Kind.SIGNAL and (rule.until or rule.for_s):
+        raise ValueError("until, for_s: a signal is of one moment, it neither lasts nor ends")
+    if kind is not Kind.SIGNAL and not rule.condition:
+        raise ValueError(f"condition: a rule about {kind} needs one")
+    if rule.condition:
+        condition_of(rule.condition, kind)
+    if rule.until:
+        try:
+            condition_of(rule.until, kind)
+        except Fault as e:
+            raise ValueError(f"until: {e}") from e
 
 
 @lru_cache(maxsize=4096)
-def condition_of(text: str) -> Condition:
-    """Return what `text` says about signals.
+def condition_of(text: str, kind: Kind = Kind.SIGNAL) -> Condition:
+    """Return what `text` says about subjects of `kind`.
 
     Raises:
         Fault: with its place.
     """
-    return compile_condition(text, Kind.SIGNAL)
+    return compile_condition(text, kind)
 
 
 def _any(wanted: tuple[str, ...], value: str) -> bool:

@@ -1,12 +1,14 @@
 """Which rule wants which verdict, condition by condition."""
 
 import math
+import re
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from libs.common.events import (
+    SECOND_NS,
     AlertRule,
     Contribution,
     Decision,
@@ -20,8 +22,10 @@ from libs.common.events import (
 )
 from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
-from services.alerts.policy.matching import match
-from services.alerts.policy.subjects import Kind
+from services.alerts.policy.matching import ask, condition_of, match, momentary, proper
+from services.alerts.policy.subjects import Fact, Kind, Subject
+from services.alerts.policy.templates import TEMPLATES
+from services.alerts.policy.triggers import State
 from services.signals.engine.config import WEIGHTS
 
 SIGNAL = Signal(
@@ -126,3 +130,108 @@ def test_every_fact_of_a_signal_is_in_the_catalogue():
         assert Kind.SIGNAL in METRICS[name].kinds
         assert isinstance(value, METRICS[name].type)
     assert subject.key == "s1"
+
+
+STORM: dict[str, Fact] = {"cap_group": "majors", "storm": True, "liq_usd_30s": 3e6}
+
+
+def burst(at_s: float = 0.0, kind: Kind = Kind.LIQUIDATION, **facts: Any) -> Subject:
+    at_ns = round(at_s * SECOND_NS)
+    return Subject(kind=kind, venue="okx", symbol="BTC-USDT-PERP", at_ns=at_ns, facts=STORM | facts, key="k")
+
+
+def about(**changes: Any) -> AlertRule:
+    return rule(**{"kind": "liquidation", "condition": "storm", **changes})
+
+
+def asked(wish: AlertRule, subject: Subject, state: State | None = None):
+    def answer(text: str) -> bool | None:
+        return condition_of(text, subject.kind).holds(subject.facts)
+
+    return ask(wish, subject, state or State(), answer)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, "matched"),
+        ({"deleted": True}, "deleted"),
+        ({"enabled": False}, "disabled"),
+        ({"kind": "whale", "condition": "print_usd > 1"}, "kind"),
+        ({"symbols": ("ETH-USDT",)}, "symbol"),
+        ({"symbols": ("ETH-USDT", "BTC-USDT-PERP")}, "matched"),
+        ({"venues": ("bybit",)}, "venue"),
+        ({"venues": ("okx",)}, "matched"),
+        ({"condition": ""}, "no_condition"),
+        ({"condition": "storm and"}, "condition_invalid"),
+        ({"condition": "liq_usd_30s > 5000000"}, "condition"),
+        ({"condition": "liq_usd_10m > 1"}, "condition_unknown"),
+        ({"for_s": 10}, "waiting"),
+    ],
+)
+def test_a_rule_about_something_else_wants_what_it_says(changes, reason):
+    answer = asked(about(**changes), burst())
+    assert (answer.fires, answer.reason) == (reason == "matched", reason)
+
+
+def test_a_signal_s_rule_is_asked_of_verdicts_alone_and_the_others_never():
+    assert not match(about(), VERDICT, subject_of(VERDICT).facts).wanted
+    assert not asked(rule(), burst()).fires
+
+
+def test_an_episode_fires_once_and_ends_by_until():
+    wish = about(until="liq_usd_30s < 1000000")
+    steps = [(0, 3e6, True), (1, 4e6, True), (2, 1.5e6, False), (3, 2.5e6, True), (4, 0.5e6, False), (5, 3e6, True)]
+    state, fired = State(), []
+    for at_s, usd, storm in steps:
+        answer = asked(wish, burst(at_s, liq_usd_30s=usd, storm=storm), state)
+        state = answer.state
+        fired += [at_s] * answer.fires
+    assert fired == [0, 5]
+
+
+def test_without_until_it_ends_when_the_condition_does_not_hold():
+    state, fired = State(), []
+    for at_s, storm in ((0, True), (1, False), (2, True), (3, True)):
+        answer = asked(about(), burst(at_s, storm=storm), state)
+        state = answer.state
+        fired += [at_s] * answer.fires
+    assert fired == [0, 2]
+    assert asked(about(), burst(4), state).reason == "going_on"
+
+
+def test_what_is_of_one_moment():
+    assert momentary(burst(kind=Kind.OUTCOME))
+    assert momentary(burst(kind=Kind.WHALE, print_usd=1.0))
+    assert momentary(burst(kind=Kind.METRIC, whale_long_opened=1.0))
+    assert not momentary(burst(kind=Kind.WHALE, whale_usd_10m=1.0))
+    assert not momentary(burst())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"kind": "weather"}, "kind: there is no 'weather'; it is one of signal, outcome,"),
+        ({"condition": ""}, "condition: a rule about liquidation needs one"),
+        ({"condition": "score > 0.5"}, "column 1: "),
+        ({"until": "storm and"}, "until: column 10: "),
+        ({"until": "liq_usd_30s"}, "until: column 1: this is a number"),
+        ({"for_s": -1}, "for_s: -1 is not between"),
+        ({"cooldown_s": -1}, "cooldown_s: -1 is not between"),
+        ({"cooldown_s": 2**31}, "cooldown_s: "),
+        ({"kind": "signal", "condition": "", "for_s": 5}, "a signal is of one moment"),
+        ({"kind": "signal", "condition": "", "until": "score < 0"}, "a signal is of one moment"),
+    ],
+)
+def test_a_rule_that_cannot_be_asked_says_why(changes, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        proper(about(**changes))
+
+
+def test_rules_that_can_be_asked():
+    proper(rule())
+    proper(rule(condition="abs_score > 0.5"))
+    proper(about(until="liq_usd_30s < 1", for_s=300, cooldown_s=600))
+    for template in TEMPLATES.values():
+        changes = {"kind": template.kind.value, "condition": template.condition, "until": template.until}
+        proper(rule(**changes, for_s=template.for_s, cooldown_s=template.cooldown_s))
