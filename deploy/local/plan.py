@@ -89,7 +89,7 @@ def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
     own = {f"ingest-{venue}": _ingest(venue, request, wiring) for venue in request.markets}
     if request.vendors:
         own["ingest-vendors"] = _vendors(request)
-    own |= {"signals": {}, "alerts": _alerts(wiring), "gateway": _gateway(request, wiring)}
+    own |= {"signals": {}, "alerts": _alerts(request, wiring), "gateway": _gateway(request, wiring)}
     return (
         *helpers,
         *([_deadman(request, wiring)] if request.watched else []),
@@ -164,7 +164,7 @@ def _vendors(request: Request) -> dict[str, str]:
     return env | ({"CSX_INGEST_SYMBOLS": ",".join(named)} if named else {})
 
 
-def _alerts(wiring: Wiring) -> dict[str, str]:
+def _alerts(request: Request, wiring: Wiring) -> dict[str, str]:
     env = {
         "CSX_ALERTS_TELEGRAM_URL": wiring.telegram_url,
         "CSX_ALERTS_TELEGRAM_TOKEN": wiring.telegram_token,
@@ -172,6 +172,7 @@ def _alerts(wiring: Wiring) -> dict[str, str]:
     }
     if "telegram" in wiring.ports:  # nobody's phone: it shows each alert by itself
         env |= {"CSX_ALERTS_PER_H": "3600", "CSX_ALERTS_BURST": "100000"}
+        env["CSX_ALERTS_PUBLIC_URL"] = f"http://{HOST}:{request.port}"
     if "deadman" in wiring.ports:
         env["CSX_ALERTS_HEARTBEAT_URL"] = f"http://{HOST}:{wiring.ports['deadman']}/beat"
     return env

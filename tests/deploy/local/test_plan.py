@@ -135,6 +135,12 @@ def test_where_nobody_could_be_told_nothing_watches():
     assert "CSX_ALERTS_HEARTBEAT_URL" not in specs["alerts"].env
 
 
+def test_messages_link_to_the_page_where_the_fake_shows_them_and_not_on_somebody_s_phone():
+    own, phone = Request(feed=Feed.SANDBOX, markets=MARKETS), Request(feed=Feed.LIVE, markets=MARKETS, own_bot=True)
+    alerts = [{spec.name: spec for spec in plan(one, wiring(one))}["alerts"].env for one in (own, phone)]
+    assert [env.get("CSX_ALERTS_PUBLIC_URL") for env in alerts] == [f"http://127.0.0.1:{own.port}", None]
+
+
 def test_a_broker_of_ones_own_is_not_started():
     request = Request(feed=Feed.SANDBOX, markets=MARKETS, broker="10.0.0.1:9092")
     assert "broker" not in names(request)
