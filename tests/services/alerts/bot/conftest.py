@@ -1,4 +1,4 @@
-"""People who write to the bot and read its answers: the strict fake, the real library, real PostgreSQL, virtual time."""
+"""People who write to the bot and read its answers: strict fake, real library, real PostgreSQL, virtual time."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.sandbox.telegram import FakeTelegram
 from deploy.local.sandbox.telegram_clock import ManualClock
-from deploy.local.sandbox.telegram_people import Add, Block, Kick, Migrate, Press, Say, Unblock
+from deploy.local.sandbox.telegram_people import Press, Say
 from libs.common.bus.codec import decode, encode
 from libs.common.events import (
     AlertRule,
@@ -214,9 +214,3 @@ async def api(fake):
 @pytest.fixture
 def play(pool, fake, clock, api, telegram):
     return Play(pool, fake, clock, api, telegram)
-
-
-@pytest.fixture
-def acts():
-    """What people do besides writing and pressing."""
-    return {"block": Block, "unblock": Unblock, "kick": Kick, "add": Add, "migrate": Migrate}
