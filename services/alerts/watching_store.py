@@ -9,6 +9,7 @@ from aiokafka import TopicPartition
 
 from libs.common.bus.codec import encode
 from libs.common.events import LayerReading, Outcome
+from services.alerts import lives
 from services.alerts.asking import Found, Place, Rulebook
 from services.alerts.outbox import Outbox
 from services.alerts.policy.matching import momentary
@@ -121,6 +122,8 @@ class WatchStore:
             new = await self._take(connection, found, now_ns)
             await connection.execute(_ADVANCE, *_columns(ahead))
             await _write(connection, rows)
+            for outcome in rows.outcomes:
+                await lives.resolve(connection, outcome, now_ns)
         return new
 
     async def ask(self, subjects: Sequence[Subject], book: Rulebook, now_ns: int) -> int:

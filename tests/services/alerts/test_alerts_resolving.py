@@ -5,6 +5,7 @@ from itertools import count
 
 import msgspec
 import pytest
+from aiokafka import TopicPartition
 
 from libs.common.bus.codec import encode
 from libs.common.events import (
@@ -22,10 +23,12 @@ from libs.common.events import (
 )
 from services.alerts import lives
 from services.alerts.admission import told_of
+from services.alerts.asking import Found
 from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
 from services.alerts.rows import Placed
+from services.alerts.watching_store import Rows, WatchStore
 
 S = 1_000_000_000
 MINUTE = 60 * S
@@ -240,6 +243,17 @@ async def test_an_impossible_time_is_refused(play):
     await play.told("a")
     with pytest.raises(ValueError, match="out of the calendar"):
         await play.resolve(outcome("a", Barrier.STOP, minute=2**40))
+
+
+async def test_whoever_reads_outcomes_moves_lives_with_its_offsets(play):
+    await play.told("a")
+    store, part = WatchStore(play.pool, play.outbox), TopicPartition("signals.outcomes.v1", 0)
+    await store.settle_places({part: 7})
+    for _ in range(2):  # the second time its answer was lost
+        rows = Rows(outcomes=[outcome("a", Barrier.TARGET)])
+        await store.keep({part: 8}, {part: 7}, Found(), rows, START + 4 * MINUTE)
+    assert len(await play.step(START + 4 * MINUTE)) == 2
+    assert await play.step(START + 5 * MINUTE) == []
 
 
 STEPS = ["new", "updated", "expired", "invalidated", "target", "stop"]
