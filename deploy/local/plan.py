@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from deploy.local.options import Feed, Request
 from deploy.local.sandbox.listings import DEFAULT
+from services.alerts.settings_watch import QUIET
 from services.ingest.listings.wishes import top_of
 from services.ingest.vendor_settings import VENDORS_ALONE
 
@@ -165,11 +166,16 @@ def _vendors(request: Request) -> dict[str, str]:
 
 
 def _alerts(request: Request, wiring: Wiring) -> dict[str, str]:
+    others = (name for name in services(request) if name != "alerts")
+    metrics = (f"{name}=http://{HOST}:{wiring.ports[f'{name}.health']}/metrics" for name in others)
     env = {
         "CSX_ALERTS_TELEGRAM_URL": wiring.telegram_url,
         "CSX_ALERTS_TELEGRAM_TOKEN": wiring.telegram_token,
         "CSX_ALERTS_CHATS": wiring.chats,
+        "CSX_ALERTS_WATCHED": ",".join(metrics),
     }
+    if request.feed is Feed.SANDBOX:  # its markets are too small for amounts: waves of liquidations show what comes
+        env["CSX_ALERTS_TEMPLATES"] = ",".join((*QUIET, "liquidation_wave"))
     if "telegram" in wiring.ports:  # nobody's phone: it shows each alert by itself
         env |= {"CSX_ALERTS_PER_H": "3600", "CSX_ALERTS_BURST": "100000"}
         env["CSX_ALERTS_PUBLIC_URL"] = f"http://{HOST}:{request.port}"

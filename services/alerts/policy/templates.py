@@ -114,6 +114,15 @@ _ROWS: Final = (
         Severity.INFO,
         "one large liquidation",
     ),
+    Template(
+        name="liquidation_wave",
+        kind=Kind.LIQUIDATION,
+        condition="liq_count_30s >= 8 and liq_dominance_30s >= 0.8",
+        until="liq_count_30s < 3",
+        cooldown_s=1_800,
+        severity=Severity.INFO,
+        meaning="eight liquidations within 30 s, nearly all of one side: small markets and simulated ones have it too",
+    ),
     *_grouped(
         "whale",
         Kind.WHALE,

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local.banner import banner
 from deploy.local.options import Feed, Request
-from deploy.local.plan import Wiring, names, plan
+from deploy.local.plan import Wiring, names, plan, services
 from libs.common.runtime.settings import SERVICES, load
 
 MARKETS = {"binance-usdm": ("BTC-USDT-PERP",), "okx": ("BTC-USDT", "BTC-USDT-PERP")}
@@ -181,3 +181,14 @@ def test_the_banner_says_what_a_person_needs():
     assert "/#key=KEY\n" in text
     assert "RECORDED" in text
     assert "after 60 s" in text
+
+
+def test_the_alerts_watch_all_other_processes_and_a_simulated_market_has_waves():
+    own, live = Request(feed=Feed.SANDBOX, markets=MARKETS), Request(feed=Feed.LIVE, markets=MARKETS, own_bot=True)
+    mine, others = ({spec.name: spec for spec in plan(one, wiring(one))} for one in (own, live))
+    processes = dict(one.split("=") for one in mine["alerts"].env["CSX_ALERTS_WATCHED"].split(","))
+    assert processes.keys() == {name for name in services(own) if name != "alerts"}
+    for name, url in processes.items():
+        assert url == f"http://127.0.0.1:{mine[name].env['CSX_HEALTH_PORT']}/metrics"
+    assert "liquidation_wave" in mine["alerts"].env["CSX_ALERTS_TEMPLATES"].split(",")
+    assert "CSX_ALERTS_TEMPLATES" not in others["alerts"].env
