@@ -18,6 +18,7 @@ from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
 from services.alerts import channels, reach, upkeep
+from services.alerts.bot import running
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
 from services.alerts.heartbeat import Heartbeat, Moving
@@ -55,7 +56,9 @@ async def build(process: Process, settings: Settings) -> None:
     for way in ways.values():
         await way.start()
         process.on_stop(way.stop)
-    dispatcher = Dispatcher(outbox, ways, lease_s=settings.lease_s, senders=settings.senders)
+    dispatcher = Dispatcher(
+        outbox, ways, lease_s=settings.lease_s, senders=settings.senders, keyboards=running.buttons(settings)
+    )
     bus = connect(settings, "alerts", process)
     rules = Rules(pool, settings.default_rules())
     intake = Intake(bus, outbox, rules, dispatcher, Feeds(pool), public_url=settings.public_url)
@@ -90,6 +93,8 @@ async def build(process: Process, settings: Settings) -> None:
     if url := settings.heartbeat_url.get_secret_value():
         alive = Moving(lambda: dispatcher.rounds, lambda: pool.fetchval("SELECT 1"))
         process.spawn(Heartbeat(url, alive, every_s=settings.heartbeat_s).run(), name="heartbeat")
+    if running.wanted(settings):
+        await running.begin(process, settings, pool, outbox, dispatcher.nudge)
     await bus.start()
     announcer = process.spawn(upkeep.announce(outbox, publish), name="announcer")
     process.spawn(intake.await_rules(), name="await rules")

@@ -73,6 +73,7 @@ async def measure(rate: int, seconds: float, folder: Path) -> Measured:
                 "CSX_ALERTS_OVERALL_PER_S": str(_PAID_PER_S),
                 "CSX_ALERTS_PER_H": "3600",
                 "CSX_ALERTS_BURST": "100000",
+                "CSX_ALERTS_UPDATES": "off",
                 "CSX_INSTANCE": "alerts-0",
             },
             folder / "alerts.log",

@@ -14,6 +14,7 @@ from libs.common.runtime.process import Process
 from services.alerts.bot import COMMANDS
 from services.alerts.bot.api import Api
 from services.alerts.bot.candles import candles_of
+from services.alerts.bot.command import Keyboard
 from services.alerts.bot.drawing import Charts
 from services.alerts.bot.keyboard import keyboards
 from services.alerts.bot.leases import Lease
@@ -24,13 +25,12 @@ from services.alerts.bot.webhook import Webhook
 from services.alerts.outbox import Outbox
 from services.alerts.policy.access import lists_of
 from services.alerts.policy.callbacks import derived_key
+from services.alerts.rows import Claim
 from services.alerts.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _HOLDER_BYTES: Final = 4
-
-__all__ = ["begin", "keyboards", "keys_of", "wanted"]
 
 
 def wanted(settings: Settings) -> bool:
@@ -42,6 +42,13 @@ def keys_of(settings: Settings) -> tuple[bytes, ...]:
     """Return the keys of buttons, the newest first: those of the settings, or one that the token implies."""
     given = tuple(key.get_secret_value().encode() for key in settings.callback_keys)
     return given or (derived_key(settings.telegram_token.get_secret_value()),)
+
+
+def buttons(settings: Settings) -> Callable[[Claim], Keyboard]:
+    """Return what gives alerts their buttons; none where nobody would hear them pressed."""
+    if not wanted(settings):
+        return lambda _claim: ()
+    return keyboards(keys_of(settings)[0], pictures=settings.pictures)
 
 
 async def begin(

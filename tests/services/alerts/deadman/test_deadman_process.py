@@ -58,6 +58,7 @@ class Switch:
             "CSX_KAFKA_BOOTSTRAP": bootstrap,
             "CSX_POSTGRES_DSN": dsn,
             "CSX_ALERTS_TELEGRAM_TOKEN": "7000000001:sandbox",
+            "CSX_ALERTS_UPDATES": "off",
             "CSX_ALERTS_TELEGRAM_URL": url,
             "CSX_ALERTS_HEARTBEAT_URL": f"http://127.0.0.1:{self.port}/beat",
             "CSX_ALERTS_HEARTBEAT_S": "0.2",
