@@ -29,8 +29,8 @@ from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.cooldown import cooling
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.pace import Floods
-from services.alerts.policy.wording import mark_repeat
-from services.alerts.rows import Claim
+from services.alerts.policy.wording import delayed, mark_repeat
+from services.alerts.rows import ANSWER, DIGEST, Claim
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,7 @@ class Dispatcher:
             return  # frozen meanwhile: another may have it by the time our request would arrive
         try:
             async with asyncio.timeout(self._lease_s / 2):  # over before anyone may take us for dead
-                outcome = await self._channels[claim.channel].send(_message(claim, self._keyboards))
+                outcome = await self._channels[claim.channel].send(_message(claim, self._keyboards, self._now_ns()))
         except TimeoutError:
             outcome = Ambiguous(f"no answer within {self._lease_s / 2:g} s")
         metrics.SEND_SECONDS.labels(claim.channel).observe(self._monotonic_s() - began_s)
@@ -244,8 +244,10 @@ class Dispatcher:
         return int(self._lease_s * SECOND_NS)
 
 
-def _message(claim: Claim, keyboards: Keyboards) -> Message:
+def _message(claim: Claim, keyboards: Keyboards, now_ns: int) -> Message:
     words = Piece(claim.html, claim.text)
+    if claim.edits is None and claim.kind not in {ANSWER, DIGEST}:
+        words = delayed(words, claim.created_ns, now_ns)
     if claim.repeated:
         words = mark_repeat(words)
     keyboard = keyboards(claim) if claim.keyboard is None else msgspec.json.decode(claim.keyboard, type=Keyboard)

@@ -36,6 +36,16 @@ def make_entry():
     return _entry
 
 
+@pytest.fixture
+def punctual():
+    """Entries that no wait makes late: `created_ns` counts from a day far ahead."""
+
+    def make(*names: str, created_ns: int = 0, **changes: Any) -> Entry:
+        return _entry(*names, created_ns=FAR_NS + created_ns if created_ns < FAR_NS // 4 else created_ns, **changes)
+
+    return make
+
+
 def _entry(alert_id: str, recipient: str = "1001", **changes: Any) -> Entry:
     fields: dict[str, Any] = {
         "alert_id": alert_id,

@@ -20,6 +20,7 @@ from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.outbox import Outbox
 
+
 async def main(dsn, token, url):
     channel = TelegramChannel(token, url, connect_s=1.0, answer_s=0.5)
     await channel.start()
@@ -33,13 +34,13 @@ asyncio.run(main(*sys.argv[1:]))
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_killed_senders_lose_nothing_and_double_only_what_is_marked(
-    outbox, pool, fake, fresh_dsn, make_entry, seed
+    outbox, pool, fake, fresh_dsn, punctual, seed
 ):
     chance = random.Random(seed)
     chats = [str(2000 + number) for number in range(30)]
     severities = {Severity.INFO: 0.2, Severity.WARNING: 0.6, Severity.CRITICAL: 0.2}
     entries = [
-        make_entry(
+        punctual(
             f"{chat}-{number}",
             chat,
             created_ns=number,

@@ -22,6 +22,7 @@ from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.outbox import Outbox
 
+
 async def main(dsn, token, url):
     channel = TelegramChannel(token, url, connect_s=0.4, answer_s=0.4)
     await channel.start()
@@ -74,11 +75,11 @@ def copies(fake):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_frozen_at_any_moment_and_thawed_nothing_arrives_twice_unmarked(
-    outbox, pool, fake, senders, make_entry, seed
+    outbox, pool, fake, senders, punctual, seed
 ):
     chance = random.Random(seed)
     entries = [
-        make_entry(f"{chat}-{n}", str(chat), created_ns=n, severity=list(Severity)[chat % 3])
+        punctual(f"{chat}-{n}", str(chat), created_ns=n, severity=list(Severity)[chat % 3])
         for chat in range(2000, 2030)
         for n in range(5)
     ]
@@ -109,10 +110,10 @@ async def test_frozen_at_any_moment_and_thawed_nothing_arrives_twice_unmarked(
 
 @pytest.mark.parametrize(("severity", "marked_copies"), [(Severity.INFO, 0), (Severity.CRITICAL, 1)])
 async def test_frozen_in_flight_and_thawed_when_another_has_taken_over(
-    outbox, pool, fake, senders, make_entry, severity, marked_copies
+    outbox, pool, fake, senders, punctual, severity, marked_copies
 ):
     fake.script.add([Fault(action=Action.HANG_AFTER, match=Pattern(contains="only"))])
-    await outbox.enqueue([make_entry("only", severity=severity)], now_ns())
+    await outbox.enqueue([punctual("only", severity=severity)], now_ns())
     assert await reached(fake, 1, within_s=20.0)
     for one in senders:  # whoever holds it: both stop, and the wait for an answer with them
         one.send_signal(signal.SIGSTOP)
