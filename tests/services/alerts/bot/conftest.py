@@ -170,7 +170,8 @@ def verdict(signal_id: str, **changes: Any) -> Verdict:
         ),
         "plan": Plan(
             entry_low=99.0, entry_high=100.0, stop=95.0, targets=(Target(price=110.0, reward_to_risk=1.5),),
-            expires_ns=0, invalidation="a close below <95>", stop_basis="structure", atr=2.0, fee_rate=0.0005,
+            expires_ns=changes.get("as_of_ns", 0) + 4 * 3600 * S,
+            invalidation="a close below <95>", stop_basis="structure", atr=2.0, fee_rate=0.0005,
             break_even_hit_rate=0.4,
         ),
         "venue": "okx",
