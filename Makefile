@@ -17,7 +17,7 @@ SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 
-.PHONY: help setup run test fuzz check format picture doctor bench breadth soak chaos messages causality charts definitions clean
+.PHONY: help setup run test fuzz check format picture chats doctor bench breadth soak chaos messages causality charts definitions clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -48,6 +48,9 @@ run: setup ## Run the whole system on a simulated market (UP="--port 9000" for o
 
 picture: setup ## Take the pictures of the README: runs the system, photographs the page
 	@$(BIN)/python -m deploy.local.picture
+
+chats: setup ## Take the pictures of docs/howto-alerts.md: a new subscriber's chat with the real service and a fake Telegram
+	@$(BIN)/python -m deploy.local.chat_pictures
 
 doctor: setup ## Say what is reachable, configured, missing on this machine
 	@$(BIN)/csx doctor
