@@ -6,13 +6,13 @@ listened is told for `TOLD_S`; what is older fills windows only.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from msgspec import Struct
 
 from libs.common.bus import topics
 from libs.common.bus.topics import Topic
-from libs.common.events import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS
 
 TOLD_NS: Final = 5 * MINUTE_NS
 """As long as bursts and prints are worth telling."""
@@ -22,11 +22,9 @@ class Reach(Struct, frozen=True, kw_only=True):
     """How far back a topic is read at a start."""
 
     past_ns: int = 0
-    """What its windows hold; before the first word that is told."""
-    every: bool = False
-    """Each record leaves a row: nothing is passed over, however long nobody read."""
-    first_ns: int | None = 0
-    """How far back such a topic is read when it was never read before; None: all of it."""
+    """What its windows hold, before the first word that is told; of `newest`, how far back at most."""
+    rows: Literal["all", "newest"] | None = None
+    """Its records leave rows: each of them, however long nobody read; or those that are the newest of their key."""
 
 
 REACHES: Final[Mapping[Topic, Reach]] = {
@@ -38,10 +36,13 @@ REACHES: Final[Mapping[Topic, Reach]] = {
     topics.GAPS: Reach(),
     topics.METRICS: Reach(past_ns=15 * MINUTE_NS),
     topics.QUALITY: Reach(past_ns=MINUTE_NS),
-    topics.READINGS: Reach(every=True, first_ns=HOUR_NS),
-    topics.OUTCOMES: Reach(every=True, first_ns=None),
+    topics.READINGS: Reach(past_ns=15 * MINUTE_NS, rows="newest"),
+    topics.OUTCOMES: Reach(rows="all"),
 }
-"""Trades are the bulk, and only their last half minute is in a window. Ranks of funding and open interest fill anew."""
+"""Trades are the bulk, and only their last half minute is in a window. Ranks of funding and open interest fill anew.
+
+Readings come once a second for each market and layer; one of a long bar that is missed is made up for by the next.
+"""
 PATIENT: Final = frozenset({topics.TRADES.name, topics.FUNDING.name})
 """These let time pass in bursts: they are not read before the liquidations that were there at the start."""
 
@@ -54,7 +55,7 @@ class Log(Struct, frozen=True, kw_only=True):
     told: int
     """Of the first record that is `TOLD_NS` old or younger; the end where there is none."""
     past: int
-    """Of the first record that belongs to windows of then, or to a topic's first reading."""
+    """Of the first record that windows of then, or rows, need; the end where there is none."""
     stored: int | None
 
 
@@ -70,14 +71,16 @@ class Start(Struct, frozen=True):
 def start(reach: Reach, log: Log) -> Start:
     """Return where to begin: within the log; nothing is told of what was there before anybody listened."""
     heard = log.end if log.stored is None else max(log.stored, log.told)
-    begin = min(log.past, heard)
-    if reach.every and log.stored is not None:
-        begin = log.stored
+    match reach.rows:
+        case "all":
+            begin = log.first if log.stored is None else log.stored
+        case "newest":
+            begin = max(log.past, log.stored or 0)
+        case None:
+            begin = min(log.past, heard)
     return Start(max(log.first, begin), heard)
 
 
-def back_ns(reach: Reach, stored: int | None) -> int | None:
-    """Return how long ago the record of `Log.past` was written; None: at the log's beginning."""
-    if reach.every:
-        return reach.first_ns if stored is None else 0
-    return reach.past_ns if stored is None else reach.past_ns + TOLD_NS
+def back_ns(reach: Reach, stored: int | None) -> int:
+    """Return how long ago the record of `Log.past` was written."""
+    return reach.past_ns if stored is None or reach.rows is not None else reach.past_ns + TOLD_NS

@@ -141,13 +141,13 @@ class Watch:
         back = {part: reach.back_ns(_TOPICS[part.topic], stored.get(part)) for part in parts}
         now = now_ns()
         told = await consumer.offsets_for_times(dict.fromkeys(parts, (now - reach.TOLD_NS) // 1_000_000))
-        past = await consumer.offsets_for_times({part: (now - (one or 0)) // 1_000_000 for part, one in back.items()})
+        past = await consumer.offsets_for_times({part: (now - one) // 1_000_000 for part, one in back.items()})
         logs = {
             part: reach.Log(
                 first=firsts[part],
                 end=ends[part],
                 told=told[part].offset if told.get(part) else ends[part],
-                past=firsts[part] if back[part] is None else past[part].offset if past.get(part) else ends[part],
+                past=past[part].offset if past.get(part) else ends[part],
                 stored=stored.get(part),
             )
             for part in parts

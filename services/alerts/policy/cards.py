@@ -103,7 +103,10 @@ def headline(rule: AlertRule, subject: Subject) -> str:
     names = _names(rule, subject)
     said = join(_title(rule, subject), " ", _what(subject))
     if names:
-        said = join(said, ": ", _value(names[0], subject.facts[names[0]]))
+        value = subject.facts[names[0]]
+        label = label_of(names[0])
+        flag = f"{label[:1].lower()}{label[1:]}: " if isinstance(value, bool) else ""
+        said = join(said, f": {flag}", _value(names[0], value))
     return _cut(said.text)
 
 
