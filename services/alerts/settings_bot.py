@@ -34,7 +34,7 @@ class BotSettings(ServiceSettings):
     zone: str = "UTC"
     """Time zone of quiet hours and digests of who did not name one."""
     pictures: bool = True
-    """Draw charts when asked for; the library takes some 50 MB."""
+    """Draw charts when asked for; from the first on, the library takes some 50 MB."""
 
     @field_validator("allowed_users", "callback_keys", mode="before")
     @classmethod

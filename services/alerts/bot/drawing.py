@@ -35,6 +35,26 @@ class Pen(Protocol):
         """Draw no more."""
 
 
+class LatePen:
+    """Our painter, from the first chart on: its library takes some 50 MB, and a second or two to load."""
+
+    def __init__(self) -> None:
+        self._pen: Pen | None = None
+        self._loading = asyncio.Lock()
+
+    async def paint(self, chart: Chart) -> bytes:
+        """Return a PNG."""
+        async with self._loading:
+            if self._pen is None:
+                self._pen = await asyncio.to_thread(_painter)
+        return await self._pen.paint(chart)
+
+    async def stop(self) -> None:
+        """Draw no more."""
+        if self._pen is not None:
+            await self._pen.stop()
+
+
 class Charts:
     """Charts under way. One that is cut off by the end of the process is asked for again by whoever wants it."""
 
@@ -91,6 +111,12 @@ class Charts:
             log.warning("a chart was not drawn: %s", e)
             return join(BUSY), None
         return join(f"{len(chart.bars)} candles of {signal.timeframe}, {chart.footer}"), picture
+
+
+def _painter() -> Pen:
+    from services.alerts.pictures import Painter  # noqa: PLC0415  (loaded when somebody wants a chart)
+
+    return Painter()
 
 
 def _marks(signal: Signal) -> tuple[Mark, ...]:

@@ -15,7 +15,7 @@ from services.alerts.bot import COMMANDS
 from services.alerts.bot.api import Api
 from services.alerts.bot.candles import candles_of
 from services.alerts.bot.command import Keyboard
-from services.alerts.bot.drawing import Charts
+from services.alerts.bot.drawing import Charts, LatePen
 from services.alerts.bot.keyboard import keyboards
 from services.alerts.bot.leases import Lease
 from services.alerts.bot.polling import LEASE, Holder
@@ -98,12 +98,11 @@ async def begin(
 def _charts(settings: Settings, outbox: Outbox, nudge: Callable[[], None]) -> Charts | None:
     if not settings.pictures:
         return None
-    from services.alerts.pictures import Painter  # noqa: PLC0415  (some 50 MB, where charts are wanted)
 
     async def candles(signal: Signal) -> tuple[Candle, ...]:
         return await candles_of(signal, settings.kafka_bootstrap)
 
-    return Charts(Painter(), candles, outbox, nudge)
+    return Charts(LatePen(), candles, outbox, nudge)
 
 
 def _myself() -> str:
