@@ -177,7 +177,7 @@ def _alerts(request: Request, wiring: Wiring) -> dict[str, str]:
     if request.feed is Feed.SANDBOX:  # its markets are too small for amounts: waves of liquidations show what comes
         env["CSX_ALERTS_TEMPLATES"] = ",".join((*QUIET, "liquidation_wave"))
     if "telegram" in wiring.ports:  # nobody's phone: it shows each alert by itself
-        env |= {"CSX_ALERTS_PER_H": "3600", "CSX_ALERTS_BURST": "100000"}
+        env |= {"CSX_ALERTS_PER_H": "0"}
         env["CSX_ALERTS_PUBLIC_URL"] = f"http://{HOST}:{request.port}"
     if "deadman" in wiring.ports:
         env["CSX_ALERTS_HEARTBEAT_URL"] = f"http://{HOST}:{wiring.ports['deadman']}/beat"

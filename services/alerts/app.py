@@ -49,8 +49,9 @@ async def build(process: Process, settings: Settings) -> None:
     outbox = Outbox(
         pool,
         channels.paces(settings),
-        limits=settings.limits(),
+        limits=channels.limits(settings),
         owners=[("telegram", owner) for owner in settings.owners],
+        second_of=settings.second_of(),
     )
     ways = channels.opened(settings)
     for way in ways.values():

@@ -1,7 +1,7 @@
 """Alerts that wait for a digest in; one message that tells them all out, rewritten until it leaves."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Alert, Origin, Severity
@@ -76,7 +76,7 @@ async def due(connection: Any, now_ns: int) -> list[Key]:
     return [(row["channel"], row["recipient"]) for row in rows]
 
 
-async def write(connection: Any, key: Key, now_ns: int, *, limits: Limits) -> bool:
+async def write(connection: Any, key: Key, now_ns: int, *, limits: Mapping[str, Limits]) -> bool:
     """Tell `key` what is due: in the digest that waits to leave, or in a new one when the budget has a token.
 
     Returns whether there is a new one. Within the caller's transaction.
@@ -107,7 +107,8 @@ async def write(connection: Any, key: Key, now_ns: int, *, limits: Limits) -> bo
     entry = _entry(key, rows, compose([_told(row) for row in rows], now_ns, listener.zone), now_ns)
     await insert(connection, [entry], now_ns, limits=limits)
     await _join(connection, ids, entry.alert.alert_id, now_ns)
-    await subscribers.spent(connection, key, listener.bucket.spend(listener.limits.per_h, now_ns))
+    if listener.limits.per_h:
+        await subscribers.spent(connection, key, listener.bucket.spend(listener.limits.per_h, now_ns))
     DIGESTS.labels(key[0]).inc()
     return True
 
@@ -117,7 +118,7 @@ def _later_ns(listener: Listener, rows: Sequence[Any], now_ns: int, *, waiting: 
     if any(row["severity"] == Severity.CRITICAL and row["state"] == "rolled_up" for row in rows):
         return now_ns
     later_ns = max(now_ns, listener.paused_until_ns)
-    if not waiting:
+    if listener.limits.per_h and not waiting:
         later_ns = max(later_ns, listener.bucket.next_ns(listener.limits.per_h, now_ns))
     return later_ns if listener.quiet is None else quiet_until_ns(listener.quiet, later_ns)
 

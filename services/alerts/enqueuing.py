@@ -3,7 +3,7 @@
 A wish never loses an alert unseen: what is not told is a row as well, with the reason, and is published as such.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,10 +22,10 @@ _QUIETLY: Final = frozenset({DeliveryState.PENDING.value, DeliveryState.SENDING.
 """States that are not published."""
 
 
-async def insert(connection: Any, entries: Sequence[Entry], now_ns: int, *, limits: Limits) -> list[Any]:
+async def insert(connection: Any, entries: Sequence[Entry], now_ns: int, *, limits: Mapping[str, Limits]) -> list[Any]:
     """Write what is not known yet; return the new rows that wait to be sent, or to be told in a digest.
 
-    `limits` are those of recipients who did not say.
+    `limits`, by channel, are those of recipients who did not say.
     """
     fresh = await _fresh(connection, entries)
     if not fresh:
@@ -56,7 +56,9 @@ async def _fresh(connection: Any, entries: Sequence[Entry]) -> list[Entry]:
     return [entry for alert_id, entry in by_id.items() if alert_id not in known]
 
 
-async def _rows(connection: Any, entries: Sequence[Entry], now_ns: int, limits: Limits) -> list[dict[str, Any]]:
+async def _rows(
+    connection: Any, entries: Sequence[Entry], now_ns: int, limits: Mapping[str, Limits]
+) -> list[dict[str, Any]]:
     by_recipient: dict[subscribers.Key, list[Entry]] = {}
     rows = [row_of(entry, now_ns) for entry in entries if entry.kind in _UNASKED]
     for entry in entries:

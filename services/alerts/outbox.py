@@ -18,7 +18,7 @@ import msgspec
 
 from libs.common.bus.codec import decode
 from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
-from services.alerts import digests, enqueuing, gone, lives, metrics, offsets
+from services.alerts import digests, enqueuing, gone, lives, metrics, offsets, second, subscribers
 from services.alerts.enqueuing import announce
 from services.alerts.pacing import Pacing
 from services.alerts.policy.budget import Limits
@@ -57,14 +57,19 @@ class Outbox:
         pool: "asyncpg.Pool[asyncpg.Record]",
         paces: Mapping[str, Pace] | None = None,
         *,
-        limits: Limits | None = None,
-        owners: Sequence[tuple[str, str]] = (),
+        limits: Mapping[str, Limits] | None = None,
+        owners: Sequence[subscribers.Key] = (),
+        second_of: Mapping[subscribers.Key, subscribers.Key] | None = None,
     ) -> None:
-        """`limits` are those of recipients who did not say; `owners`: channel and recipient of who runs it."""
+        """Take, by channel, what recipients who did not say hear at most, and where who runs this is told of trouble.
+
+        `owners` are channels and recipients; `second_of` names where critical alerts go that wait for too long.
+        """
         self._pool = pool
         self._pacing = Pacing(paces)
-        self._limits = limits or Limits()
+        self._limits = limits or {}
         self._owners = tuple(owners)
+        self._second_of = second_of or {}
 
     async def enqueue(self, entries: Sequence[Entry], now_ns: int) -> int:
         """Take all entries, or none; one whose id is known is left as it is. Returns how many are new."""
@@ -99,6 +104,12 @@ class Outbox:
         """Queue what shows people how far signals they were told of have come; return how many."""
         async with self._pool.acquire() as connection, connection.transaction():
             return len(await self.insert(connection, await lives.steps(connection, now_ns), now_ns))
+
+    async def repeat_elsewhere(self, now_ns: int) -> int:
+        """Queue critical alerts that wait for too long in their recipients' second channels; return how many."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            late = await second.waiting(connection, self._second_of, now_ns)
+            return len(await self.insert(connection, late, now_ns))
 
     async def digest(self, now_ns: int) -> int:
         """Write the digests that are due; return how many are new. One transaction for each recipient."""

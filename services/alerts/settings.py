@@ -35,12 +35,20 @@ class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
     """Least seconds between two delivered alerts of one chat, market and timeframe."""
     severity: Severity = Severity.WARNING
     """Of these chats' alerts: `info` is not repeated when its fate is unknown."""
-    per_h: int = Field(20, ge=1, le=3600)
-    """Messages an hour that a recipient hears, unless they say otherwise; what is beyond goes into a digest."""
+    per_h: int = Field(20, ge=0, le=3600)
+    """Messages an hour that a recipient hears, unless they say otherwise; 0: no limit.
+
+    What is beyond goes into a digest.
+    """
     burst: int = Field(5, ge=1, le=100_000)
     """When more that are not critical come at once for a recipient, all of them go into a digest."""
     owners: Annotated[tuple[str, ...], NoDecode] = ()
     """Telegram users who run this: the bot obeys them in all, and they hear of trouble."""
+    second: Annotated[tuple[str, ...], NoDecode] = ()
+    """Where critical alerts go as well that Telegram has not taken within 45 s: `1001=webhook:https://ops.example/in`.
+
+    Of each chat one, commas between.
+    """
     overall_per_s: float = Field(25.0, ge=1, le=1000)
     """Messages a second over all chats and senders; Telegram's own limit is about 30, more only for bots that pay."""
     lease_s: float = Field(30.0, gt=0)
@@ -62,7 +70,7 @@ class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
     keep_days: int = Field(30, ge=1)
     """How long finished alerts stay in the outbox; not less than verdicts stay on their topic."""
 
-    @field_validator("chats", "owners", "labels", "timeframes", "hook_secrets", "hook_ports", mode="before")
+    @field_validator("chats", "second", "owners", "labels", "timeframes", "hook_secrets", "hook_ports", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -83,6 +91,13 @@ class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
         lists_of((), value)
         return value
 
+    @field_validator("second")
+    @classmethod
+    def _seconds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            _second(one)
+        return value
+
     @field_validator("condition")
     @classmethod
     def _understood(cls, value: str) -> str:
@@ -97,6 +112,10 @@ class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
         if self.environment == "production" and self.hook_private:
             raise ValueError("CSX_ALERTS_HOOK_PRIVATE is on: production posts to public addresses only")
         return self
+
+    def second_of(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Return by channel and recipient where their critical alerts go when the channel does not take them."""
+        return {("telegram", chat): (channel, recipient) for chat, channel, recipient in map(_second, self.second)}
 
     def limits(self) -> Limits:
         """Return what a recipient who did not say hears at most."""
@@ -118,3 +137,12 @@ class Settings(BotSettings, WatchSettings, env_prefix="CSX_ALERTS_"):
             for chat in dict.fromkeys(self.chats)
         ]
         return signals + self.templated_rules(self.chats)
+
+
+def _second(text: str) -> tuple[str, str, str]:
+    """Return chat, channel and recipient of `1001=webhook:https://ops.example/in`; raises ValueError."""
+    chat, _, way = text.partition("=")
+    channel, _, recipient = way.partition(":")
+    if not (chat.strip() and channel.strip() and recipient.strip()):
+        raise ValueError(f"{text[:80]!r} is not CHAT=CHANNEL:RECIPIENT, 1001=webhook:https://ops.example/in, say")
+    return chat.strip(), channel.strip(), recipient.strip()

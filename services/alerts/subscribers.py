@@ -47,8 +47,10 @@ async def stopped(connection: Any) -> bool:
     return bool(await connection.fetchval(_STOPPED))
 
 
-async def lock(connection: Any, keys: Collection[Key], now_ns: int, *, limits: Limits) -> dict[Key, Listener]:
-    """Return the wishes of `keys`, ours until the transaction ends; `limits` count for who did not say."""
+async def lock(
+    connection: Any, keys: Collection[Key], now_ns: int, *, limits: Mapping[str, Limits]
+) -> dict[Key, Listener]:
+    """Return the wishes of `keys`, ours until the transaction ends; `limits`, by channel, count for who did not say."""
     both = [list(column) for column in zip(*sorted(set(keys)), strict=True)]
     if not both:
         return {}
@@ -78,7 +80,10 @@ def _key(row: Any) -> Key:
     return row["channel"], row["recipient"]
 
 
-def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], limits: Limits) -> Listener:
+def _listener(
+    row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], limits: Mapping[str, Limits]
+) -> Listener:
+    theirs = limits.get(row["channel"]) or Limits()
     quiet = None
     if row["quiet_from"] is not None:
         quiet = Quiet(row["quiet_from"], row["quiet_to"], row["zone"])
@@ -88,7 +93,7 @@ def _listener(row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[st
         quiet=quiet,
         zone=row["zone"],
         digest_minute=row["digest_minute"],
-        limits=Limits(per_h=row["per_h"] or limits.per_h, burst=limits.burst),
+        limits=Limits(per_h=row["per_h"] or theirs.per_h, burst=theirs.burst),
         bucket=Bucket(tuple(row["spent_ns"])),
         modes=modes,
         mutes=mutes,

@@ -56,11 +56,11 @@ async def follow(outbox: Outbox, nudge: Callable[[], None]) -> None:
 
 
 async def digest(outbox: Outbox, nudge: Callable[[], None]) -> None:
-    """Write the digests that are due, for ever."""
+    """Write the digests that are due, and what waits too long for a second channel, for ever."""
     backoff = Backoff(0.2, 5.0)
     while True:
         try:
-            if await outbox.digest(now_ns()):
+            if await outbox.digest(now_ns()) + await outbox.repeat_elsewhere(now_ns()):
                 nudge()
             backoff.reset()
         except STORE_ERRORS as e:

@@ -10,6 +10,7 @@ from services.alerts.channels.addresses import Rules
 from services.alerts.channels.channel import Channel
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.channels.webhook import WebhookChannel
+from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
 from services.alerts.settings import Settings
 
@@ -26,6 +27,8 @@ class Way(Struct, frozen=True):
     make: Callable[[Settings], Channel | None]
     """None where the settings hold no secret for it: it stays closed."""
     pace: Callable[[Settings], Pace]
+    limits: Callable[[Settings], Limits]
+    """Of its recipients who did not say."""
 
 
 def _telegram(settings: Settings) -> Channel | None:
@@ -47,14 +50,19 @@ def _webhook(settings: Settings) -> Channel | None:
 
 
 CHANNELS: Final[dict[str, Way]] = {
-    "telegram": Way(_telegram, lambda settings: Pace(overall_per_s=settings.overall_per_s)),
-    "webhook": Way(_webhook, lambda _: _MACHINES),
+    "telegram": Way(_telegram, lambda settings: Pace(overall_per_s=settings.overall_per_s), Settings.limits),
+    "webhook": Way(_webhook, lambda _: _MACHINES, lambda _: Limits(per_h=0)),
 }
 
 
 def paces(settings: Settings) -> dict[str, Pace]:
     """Return how fast each channel may be used."""
     return {name: way.pace(settings) for name, way in CHANNELS.items()}
+
+
+def limits(settings: Settings) -> dict[str, Limits]:
+    """Return what recipients of each channel hear at most: machines all."""
+    return {name: way.limits(settings) for name, way in CHANNELS.items()}
 
 
 def opened(settings: Settings) -> dict[str, Channel]:

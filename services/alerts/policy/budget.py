@@ -23,7 +23,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """What a recipient who did not say hears at most."""
 
     per_h: int = 20
-    """Messages within any hour."""
+    """Messages within any hour; 0: as many as come, each by itself."""
     burst: int = 5
     """When more than so many that are not critical come at once, all of these roll up."""
 
@@ -73,6 +73,8 @@ def apportion(
     What was told within the last two seconds counts as having come at once as well. The last token is left to a
     digest, which is not in it: who writes one takes its token by `Bucket.spend`.
     """
+    if not limits.per_h:
+        return (Way.ALONE,) * len(wants), bucket
     per_h, kept = limits.per_h, 1 if limits.per_h > 1 else 0
     before = bucket.recent(now_ns)
     ways = [Way.ROLL_UP] * len(wants)

@@ -11,13 +11,14 @@ from deploy.local.sandbox.telegram import FakeTelegram
 from deploy.local.sandbox.telegram_clock import ManualClock
 from deploy.local.sandbox.telegram_faults import Action, Fault, Pattern
 from libs.common.bus.codec import decode
-from libs.common.events import HOUR_NS, MINUTE_NS, Severity
+from libs.common.events import HOUR_NS, MINUTE_NS, Delivery, Severity
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.control import panic, release
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.rows import Entry
+from services.alerts.subscribers import Key
 
 S = 1_000_000_000
 TOKEN = "7000000001:sandbox"
@@ -26,10 +27,10 @@ TOKEN = "7000000001:sandbox"
 class Play:
     """A sender and a Telegram that share one clock; time passes in `run` alone."""
 
-    def __init__(self, pool: Any, limits: Limits, owners: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(self, pool: Any, limits: Limits, owners: Sequence[Key] = (), second_of: Any = None) -> None:
         self.clock = ManualClock()
         self.pool = pool
-        self.outbox = Outbox(pool, limits=limits, owners=owners)
+        self.outbox = Outbox(pool, limits={"telegram": limits}, owners=owners, second_of=second_of)
         self.fake = FakeTelegram(TOKEN, lambda _line: None, clock=self.clock)
         self.calls = 0
 
@@ -101,6 +102,11 @@ def counted(digest: str) -> int:
     return int(found[1].replace(",", ""))
 
 
+async def deliveries(pool: Any) -> list[Delivery]:
+    events = [decode(row["event"]) for row in await pool.fetch("SELECT event FROM alerts.announcements ORDER BY seq")]
+    return [event for event in events if isinstance(event, Delivery)]
+
+
 @pytest.mark.parametrize("size", [1, 10, 500])
 async def test_of_five_hundred_in_a_second_the_critical_come_first_and_the_rest_in_a_digest(play, make_entry, size):
     wants = [Severity.CRITICAL] * 10 + [Severity.WARNING] * 245 + [Severity.INFO] * 245
@@ -128,7 +134,7 @@ async def test_of_five_hundred_in_a_second_the_critical_come_first_and_the_rest_
     assert play.fake.bot.floods.early == []
     assert play.fake.calls == len(accepted)  # not one of them refused for its pace
     assert await play.states() == {"delivered": len(accepted), "rolled_up": 500 - len(alone)}
-    events = [decode(row["event"]) for row in await play.pool.fetch("SELECT event FROM alerts.announcements")]
+    events = await deliveries(play.pool)
     assert len({one.alert_id for one in events if one.reason and "told in digest" in one.reason}) == 500 - len(alone)
 
 
@@ -243,8 +249,7 @@ async def test_what_is_paused_muted_or_off_is_kept_with_its_reason(play, pool, m
         ("off", "turned off by the recipient: signal, info"),
         ("paused", "paused by the recipient"),
     ]
-    told = [decode(row["event"]) for row in await pool.fetch("SELECT event FROM alerts.announcements")]
-    assert {one.alert_id for one in told} == {"muted", "off", "paused", "heard", "silent"}
+    assert {one.alert_id for one in await deliveries(pool)} == {"muted", "off", "paused", "heard", "silent"}
     await play.run(2 * 3600, step_s=60)
     assert len(play.fake.bot.accepted) == 2  # what nobody wanted is in no digest either
 
@@ -292,6 +297,27 @@ async def test_panic_ends_what_waits_and_holds_until_it_is_released(play, pool, 
         "a2": "stopped by panic",
         "meanwhile": "all alerts are stopped",
     }
+
+
+async def test_what_is_critical_is_told_elsewhere_within_a_minute_of_an_outage(pool, make_entry):
+    url = "https://ops.example/in"
+    play = Play(pool, Limits(), second_of={("telegram", "1001"): ("webhook", url)})
+    await play.start()
+    await play.fake.stop()
+    entries = [
+        play.entry(make_entry, "storm", Severity.CRITICAL),
+        play.entry(make_entry, "mild", Severity.WARNING),
+        play.entry(make_entry, "other", Severity.CRITICAL, "1002"),
+    ]
+    await play.outbox.enqueue(entries, play.now_ns)
+    for _ in range(60):
+        await play.run(1)
+        await play.outbox.repeat_elsewhere(play.now_ns)
+    rows = await pool.fetch("SELECT * FROM alerts.outbox WHERE channel = 'webhook'")
+    assert [(row["recipient"], row["text"], row["kind"], row["state"]) for row in rows] == [
+        (url, "storm", "signal", "pending")
+    ]
+    await play.stop()
 
 
 async def test_a_known_alert_costs_nothing_again(play, pool, make_entry):

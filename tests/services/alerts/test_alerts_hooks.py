@@ -124,8 +124,6 @@ async def service(embedded_broker, fresh_dsn, fake, receiver, monkeypatch):
         "CSX_ALERTS_HOOK_SECRETS": f"{NEW},{OLD}",
         "CSX_ALERTS_HOOK_PORTS": str(receiver.port),
         "CSX_ALERTS_HOOK_PRIVATE": "true",
-        "CSX_ALERTS_PER_H": "3600",
-        "CSX_ALERTS_BURST": "100000",
         "CSX_ALERTS_UPDATES": "off",
     }
     for key, value in settings.items():

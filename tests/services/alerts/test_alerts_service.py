@@ -148,8 +148,7 @@ def environment(broker, fresh_dsn, fake):
         "CSX_ALERTS_CHATS": "1001, 1002",
         "CSX_ALERTS_MIN_SCORE": "0.3",
         "CSX_ALERTS_LEASE_S": "3",
-        "CSX_ALERTS_PER_H": "3600",
-        "CSX_ALERTS_BURST": "100000",
+        "CSX_ALERTS_PER_H": "0",
         "CSX_ALERTS_UPDATES": "off",
     }
 

@@ -30,6 +30,21 @@ def test_critical_ones_go_into_debt_and_others_wait_for_it():
     assert apportion([WARNING], bucket, limits=Limits(per_h=2), now_ns=NOW + HOUR_NS)[0] == (Way.ALONE,)
 
 
+def test_without_a_budget_each_is_told_by_itself():
+    ways, bucket = apportion([INFO] * 900 + [CRITICAL] * 100, Bucket(), limits=Limits(per_h=0), now_ns=NOW)
+    assert ways == (Way.ALONE,) * 1000
+    assert bucket == Bucket()
+
+
+def test_what_comes_within_two_seconds_comes_at_once():
+    bucket, told = Bucket(), list[Way]()
+    for number in range(100):
+        ways, bucket = apportion([WARNING], bucket, limits=Limits(), now_ns=NOW + number * S // 100)
+        told += ways
+    assert told == [Way.ALONE] * 5 + [Way.ROLL_UP] * 95
+    assert apportion([WARNING], bucket, limits=Limits(), now_ns=NOW + 3 * S)[0] == (Way.ALONE,)
+
+
 def test_critical_ones_of_a_group_are_served_first():
     assert apportion([WARNING, CRITICAL], Bucket(), limits=Limits(per_h=1), now_ns=NOW)[0] == (Way.ROLL_UP, Way.ALONE)
 
