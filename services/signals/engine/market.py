@@ -21,6 +21,7 @@ from libs.common.events import (
     Timeframe,
     Trade,
 )
+from libs.common.events.seen import Seen
 from services.signals.engine.bars import Bar
 from services.signals.engine.book import Book
 from services.signals.engine.candles import Candles
@@ -31,7 +32,6 @@ from services.signals.engine.layers import TICK_LAYERS, TickState
 from services.signals.engine.layers.layer import Context, abstain, heard
 from services.signals.engine.memory import Memory
 from services.signals.engine.minutes import Frozen, Minutes
-from services.signals.engine.seen import Seen
 from services.signals.engine.tape.venues import Venues
 
 _HEARTBEATS: Final = frozenset({Trade, BookDelta, BookSnapshot, Liquidation, MarkPrice})

@@ -5,8 +5,8 @@ from typing import Final
 from msgspec import Struct, field
 
 from libs.common.events import SECOND_NS, Side, Trade
+from libs.common.events.seen import Seen
 from services.alerts.policy.subjects import Fact, Kind, Subject
-from services.alerts.policy.windows.ids import Ids
 from services.alerts.policy.windows.rolling import MILLIONTHS, Rolling, Sums, millionths
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject
@@ -26,7 +26,7 @@ class Prints(Struct):
     """The window of large trades; side 0 are takers that bought, side 1 those that sold."""
 
     window: Rolling = field(default_factory=lambda: Rolling(WINDOW_NS, _MOST))
-    ids: Ids = field(default_factory=lambda: Ids(_IDS))
+    ids: Seen = field(default_factory=lambda: Seen(_IDS))
     records: dict[int, list[int]] = field(default_factory=dict)
     """By second of the last 30: the largest trade told of each side, millionths."""
     heard_ns: int = -1

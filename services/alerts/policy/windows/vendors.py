@@ -7,8 +7,8 @@ from msgspec import Struct, field
 
 from libs.common.events import DAY_NS, MINUTE_NS, Metric
 from libs.common.events.catalogue import METRICS
+from libs.common.events.seen import Seen
 from services.alerts.policy.subjects import Fact, Kind, Subject
-from services.alerts.policy.windows.ids import Ids
 from services.alerts.policy.windows.rolling import MILLIONTHS, Rolling, millionths
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject
@@ -32,7 +32,7 @@ class Numbers(Struct):
 
     states: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)
     """By exchange (empty: all of them) and name: (time, value)."""
-    moments: Ids = field(default_factory=lambda: Ids(_MOST_IDS))
+    moments: Seen = field(default_factory=lambda: Seen(_MOST_IDS))
     whales: Rolling = field(default_factory=lambda: Rolling(_WHALES_NS, _MOST_WHALES))
 
     def take(self, event: Metric, tally: Tally) -> list[Subject]:

@@ -17,9 +17,9 @@ from libs.common.events import (
     PositionSide,
     Timeframe,
 )
+from libs.common.events.seen import Seen
 from services.signals.engine.bars import Bar
 from services.signals.engine.factors.series import Series, Told
-from services.signals.engine.seen import Seen
 
 _FEW: Final = 8
 _ROWS: Final = 64

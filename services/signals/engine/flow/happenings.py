@@ -3,6 +3,7 @@
 from msgspec import Struct, field
 
 from libs.common.events import MINUTE_NS, Fact, Liquidation, Mark, OpenInterest, PositionSide, Trade
+from libs.common.events.seen import Seen
 from services.signals.engine.book import Levels
 from services.signals.engine.flow.costs import Costs, measured
 from services.signals.engine.flow.interest import Interest
@@ -10,7 +11,6 @@ from services.signals.engine.flow.liquidations import Cluster, Forced, cascades
 from services.signals.engine.flow.tape import Tape
 from services.signals.engine.flow.touch import Touch
 from services.signals.engine.parameters.order_flow import OrderFlowParameters
-from services.signals.engine.seen import Seen
 
 _LIQUIDATIONS_KNOWN = 512
 _HORIZON_ROWS = 64

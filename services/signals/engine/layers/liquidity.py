@@ -17,6 +17,7 @@ from libs.common.events import (
     Side,
     Trade,
 )
+from libs.common.events.seen import Seen
 from services.signals.engine.book import Book
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.layers.layer import Context, Opinion, TickLayer, abstain
@@ -31,7 +32,6 @@ from services.signals.engine.liquidity.reach import Edges, resting_curve
 from services.signals.engine.liquidity.shelf import Shelf
 from services.signals.engine.liquidity.walls import Wall, walls
 from services.signals.engine.parameters.liquidity import LiquidityParameters
-from services.signals.engine.seen import Seen
 
 _BASIS_POINT: Final = 1e-4
 _REGRID: Final = 2.0

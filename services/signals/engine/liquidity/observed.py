@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 from libs.common.events import Liquidation, PositionSide
-from services.signals.engine.seen import Seen
+from libs.common.events.seen import Seen
 
 
 class Forced(Struct, array_like=True):

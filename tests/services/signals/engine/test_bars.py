@@ -1,9 +1,9 @@
 from libs.common.events import MINUTE_NS, Source, Timeframe
+from libs.common.events.seen import Seen
 from services.signals.engine.bars import Bar, History, merge
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.frame import Frame
 from services.signals.engine.holes import Hole, Holes
-from services.signals.engine.seen import Seen
 
 CONFIG = EngineConfig(history_bars=100)
 
