@@ -2,9 +2,9 @@
 
 Windows live in memory and are filled again from the log at each assignment (`reach.py`), in silence up to what is
 stored as told. Alerts, the states of rules and offsets are one transaction. While a batch changes nothing of these its
-offsets are written within `_PLACES_S`, not at once. Whoever reads that stretch again finds the states that held at
-its end, for each change of a state writes all offsets with it, so the same events lead to no other change; and an alert
-that is made again all the same has the same id: of its rule, its key and the event that began its episode.
+offsets are written within `_PLACES_S`, not at once. Whoever reads that stretch again finds the states that held at its
+end, for each change of a state writes the offsets of all it came from with it: the same events lead to no other change.
+An alert that is made again all the same has the same id: of its rule, its key and the event that began its episode.
 """
 
 import asyncio
@@ -44,7 +44,8 @@ _ROWS_S: Final = 1.0
 _PLACES_S: Final = 5.0
 _FORGET_S: Final = 3600.0
 _KEEP_NS: Final = 30 * DAY_NS
-_MARKED: Final = frozenset({"smc", "liquidity"})
+_MARKED: Final = frozenset({"smc", "liquidity", "fibonacci", "cvd", "order_flow", "technicals"})
+"""Layers that name prices; also when they name none now."""
 _TIMES_END: Final = 2**63
 _TOPICS: Final = {topic.name: one for topic, one in reach.REACHES.items()}
 
@@ -77,7 +78,7 @@ class Watch:
         self._stands: dict[TopicPartition, int] = {}
         self._reached: dict[TopicPartition, int] = {}
         self._rows = Rows()
-        self._written_s = monotonic_s()
+        self._written_s = self._whole_s = monotonic_s()
         self._held: set[TopicPartition] = set()
         self._before: dict[TopicPartition, int] = {}
         self._folding = fold(
@@ -193,18 +194,24 @@ class Watch:
         self._book_s = monotonic_s()
 
     async def _write(self, found: Found) -> None:
-        """Write what may not wait, or has waited long enough."""
-        waited_s = monotonic_s() - self._written_s
-        urgent = found.entries or found.states
-        if not self._reached or not (urgent or waited_s > (_ROWS_S if self._rows else _PLACES_S)):
+        """Write what may not wait, or has waited long enough; readings, and their places, wait longest."""
+        at_s, rows, reached = monotonic_s(), self._rows, self._reached
+        whole = at_s - self._whole_s > _PLACES_S
+        soon = (rows.facts or rows.outcomes) and at_s - self._written_s > _ROWS_S
+        if not reached or not (found.entries or found.states or soon or whole):
             return
+        later = Rows() if whole else Rows(readings=rows.readings)
+        waiting = {} if whole else {part: at for part, at in reached.items() if part.topic == topics.READINGS.name}
+        ahead = {part: at for part, at in reached.items() if part not in waiting}
+        told = Rows(facts=rows.facts, readings={} if later.readings else rows.readings, outcomes=rows.outcomes)
         new = await self._patience.outlast(
-            lambda: self._store.keep(self._reached, self._stands, found, self._rows, now_ns()), "watch"
+            lambda: self._store.keep(ahead, self._stands, found, told, now_ns()), "watch"
         )
-        for part, place in self._reached.items():
+        for part, place in ahead.items():
             self._stands[part] = max(place, self._stands[part])
-        self._reached, self._rows = {}, Rows()
-        self._written_s = monotonic_s()
+        self._rows, self._reached = later, waiting
+        self._written_s = at_s
+        self._whole_s = at_s if whole else self._whole_s
         if new:
             self._dispatcher.nudge()
 
@@ -230,7 +237,7 @@ class Watch:
 
     def _row(self, event: object) -> None:
         match event:
-            case LayerReading() if event.marks or event.layer in _MARKED:
+            case LayerReading() if event.layer in _MARKED:
                 key = (event.venue, event.symbol, event.timeframe or "", event.layer)
                 _storable(key, event.as_of_ns)
                 self._rows.readings[key] = event

@@ -71,10 +71,6 @@ class Rows(msgspec.Struct):
     readings: dict[tuple[str, str, str, str], LayerReading] = msgspec.field(default_factory=dict)
     outcomes: list[Outcome] = msgspec.field(default_factory=list)
 
-    def __bool__(self) -> bool:
-        """Whether there is any."""
-        return bool(self.facts or self.readings or self.outcomes)
-
     def take(self, subjects: Iterable[Subject]) -> None:
         """Keep the facts that stand for the whole of their kind, venue and symbol."""
         for one in subjects:
