@@ -21,6 +21,7 @@ from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
 from services.alerts.policy.language import Condition, Fault
 from services.alerts.policy.matching import condition_of, match
+from services.alerts.policy.subjects import Kind
 from services.alerts.settings import Settings
 
 app = typer.Typer(help="Alerts: rules, messages, deliveries.", no_args_is_help=True)
@@ -52,17 +53,18 @@ def render(
 
 @app.command()
 def condition(
-    text: Annotated[str, typer.Argument(metavar="CONDITION", help=f"Of a rule about signals: {_EXAMPLE}")],
+    text: Annotated[str, typer.Argument(metavar="CONDITION", help=f"Of a rule: {_EXAMPLE}")],
+    kind: Annotated[Kind, typer.Option(help="What the rule is about.")] = Kind.SIGNAL,
 ) -> None:
     """Say which metrics a condition asks about, with their units; or where it is wrong, with exit code 2."""
-    for name in sorted(_understood(text).names):
+    for name in sorted(_understood(text, kind).names):
         emit(f"{name}: {METRICS[name].meaning} ({METRICS[name].unit})".encode())
     flush()
 
 
-def _understood(text: str) -> Condition:
+def _understood(text: str, kind: Kind = Kind.SIGNAL) -> Condition:
     try:
-        return condition_of(text)
+        return condition_of(text, kind)
     except Fault as e:
         raise InputError(e.shown(text)) from e
 

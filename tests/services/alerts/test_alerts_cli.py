@@ -109,6 +109,12 @@ def test_a_condition_says_what_it_asks_about():
     assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["abs_score", "score"]
 
 
+def test_a_condition_is_of_a_kind():
+    result = CliRunner().invoke(app, ["condition", "storm and liq_usd_10m > 1000000", "--kind", "liquidation"])
+    assert [line.split(":")[0] for line in result.stdout.splitlines()] == ["liq_usd_10m", "storm"]
+    assert CliRunner().invoke(app, ["condition", "storm", "--kind", "whale"]).exit_code != 0
+
+
 def test_a_condition_that_is_none_points_at_the_place():
     result = CliRunner().invoke(app, ["condition", "scor > 0.5"])
     assert isinstance(result.exception, CsxError)

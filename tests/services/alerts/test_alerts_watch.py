@@ -10,13 +10,17 @@ from libs.common.bus import topics
 from libs.common.events import (
     SECOND_NS,
     AlertRule,
+    Barrier,
     FeedQuality,
     Grade,
+    LayerReading,
     Liquidation,
     Origin,
+    Outcome,
     PositionSide,
     Reject,
     Severity,
+    Timeframe,
 )
 from libs.common.runtime.clock import now_ns
 from services.alerts import metrics
@@ -231,3 +235,35 @@ async def test_an_outage_of_the_store_is_waited_out_with_nothing_lost(
         await until(arrived(fake, 1))
         assert await store.fetchval("SELECT count(*) FROM alerts.triggers") == 1
         await store.close()
+
+
+async def test_readings_and_outcomes_become_rows_and_outcomes_are_told(publisher, environment, fake, monkeypatch):  # noqa: F811
+    await publisher.publish([rule("stops", kind="outcome", condition='barrier == "stop"', until="")])
+    market: dict[str, Any] = {
+        "venue": "okx",
+        "symbol": "BTC-USDT-PERP",
+        "origin": Origin.SIMULATED,
+        "timeframe": Timeframe.H1,
+    }
+    async with inside(environment, monkeypatch):
+        store = await listens(environment["CSX_POSTGRES_DSN"])
+        reading = LayerReading(**market, layer="smc", as_of_ns=now_ns(), score=0.5, confidence=1.0)
+        ended = {
+            name: Outcome(
+                **market, signal_id=name, resolved_ns=now_ns(), barrier=barrier, r_multiple=-1.0, mfe=0.0, mae=-1.0
+            )
+            for name, barrier in (("s1", Barrier.STOP), ("s2", Barrier.TARGET))
+        }
+        await publisher.publish([reading, *ended.values()])
+        await until(arrived(fake, 1))
+
+        async def kept():
+            return await store.fetchval(
+                "SELECT (SELECT count(*) FROM alerts.readings) = 1 AND (SELECT count(*) FROM alerts.outcomes) = 2"
+            )
+
+        await until(kept)
+        assert await store.fetchval("SELECT count(*) FROM alerts.triggers") == 0
+        await store.close()
+    (only,) = fake.bot.accepted
+    assert only.text.split("\n")[1:3] == ["STOPPED OUT: BTC-USDT-PERP, okx", "Barrier: stop"]
