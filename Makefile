@@ -63,10 +63,10 @@ check: setup ## Formatting, lint, types, import contracts, the compose file
 	$(BIN)/yamllint --strict .yamllint.yml .pre-commit-config.yaml docker-compose.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-test: setup ## Every test, with the coverage it must reach (TESTS=tests/libs for a part, without the gates)
+test: setup ## Every test by two workers, with the coverage it must reach (TESTS=tests/libs for a part, without the gates)
 	@rm -f .coverage .coverage.*
 ifeq ($(TESTS),tests)
-	$(BIN)/coverage run -m pytest $(TESTS)
+	$(BIN)/coverage run -m pytest -n 2 $(TESTS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/python -m tests.coverage_gates
 else

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.browser import chromium  # noqa: F401  # a fixture for every test
 from tests.containers import engine_answers, kafka, postgres_container, valkey_container
+from tests.workers import pytest_runtest_protocol, pytest_xdist_make_scheduler  # noqa: F401  # hooks for every test
 
 settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("csx")  # a busy machine is slow, not wrong

@@ -1,5 +1,7 @@
 """The contract of a broker, administration: topics, settings, the cluster and its groups can be seen and changed."""
 
+import asyncio
+
 from aiokafka import TopicPartition
 from aiokafka.admin import NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -20,7 +22,9 @@ async def test_a_topic_is_created_as_asked(clients, topic):
 async def test_topics_are_listed_and_described(clients, topic):
     admin = await clients.admin()
     await admin.create_topics([NewTopic(topic, 2, 1)])
-    assert topic in await admin.list_topics()
+    async with asyncio.timeout(20):  # Apache Kafka lists what it has created a moment later
+        while topic not in await admin.list_topics():
+            await asyncio.sleep(0.02)
     (described,) = await admin.describe_topics([topic])
     assert (described["error_code"], len(described["partitions"])) == (0, 2)
 
