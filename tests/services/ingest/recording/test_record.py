@@ -84,7 +84,7 @@ async def test_what_is_recorded_is_the_exchanges_own_tape(sandbox, http, tmp_pat
     stop, out = asyncio.Event(), tmp_path / "r.zst"
     recording = asyncio.create_task(record(_order(sandbox, venue, symbols, out, rotate_bytes=20_000), stop))
     await _until(lambda: _listening(http, venue))
-    await _more_trades(http, venue, symbols[0], 400)
+    await asyncio.gather(*(_more_trades(http, venue, symbol, 400) for symbol in symbols))
     stop.set()
     index = await recording
     assert index is not None
