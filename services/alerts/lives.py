@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 from libs.common.bus.codec import decode
-from libs.common.events import HOUR_NS, Alert, Barrier, Outcome, Severity, Verdict
+from libs.common.events import DAY_NS, HOUR_NS, Alert, Barrier, Outcome, Severity, Verdict
 from services.alerts.enqueuing import announce
 from services.alerts.policy.judged import about
 from services.alerts.policy.lifecycle import (
@@ -31,8 +31,10 @@ from services.alerts.rows import Entry, Told
 _Event = TypeVar("_Event", Outcome, Verdict)
 
 EDITS_AT_ONCE: Final = 200
-_WORTH_NS: Final = HOUR_NS
-"""How long a step is worth showing after it was noticed."""
+_SHOWING_NS: Final = DAY_NS
+"""How long a step is worth showing in its message, through outages of the channel, after it was noticed."""
+_TELLING_NS: Final = HOUR_NS
+"""How long it is worth a message of its own."""
 _NEVER_BEHIND: Final = 2**31 - 1
 """The version that a notice shows: it tells of one moment, and is not changed afterwards."""
 _TIMES_END: Final = 2**63
@@ -195,7 +197,7 @@ def _entries(row: Any, now_ns: int) -> list[Entry]:
     entries = [_entry(row, now_ns, edit_id(row["alert_id"], life.version), words, verdict)]
     if worth_telling(life, row["told_version"], hears_of_it=row["hears_of_it"]):
         words = notice(verdict, life)
-        anew_id = notice_id(row["alert_id"], life.version)
+        anew_id = notice_id(row["channel"], row["recipient"], row["signal_id"], life.version)
         entries.append(_entry(row, now_ns, anew_id, words, verdict, Severity(row["severity"])))
     return entries
 
@@ -215,7 +217,7 @@ def _entry(
             html=words.html,
             text=words.text,
             created_ns=now_ns,
-            valid_until_ns=now_ns + _WORTH_NS,
+            valid_until_ns=now_ns + (_TELLING_NS if severity else _SHOWING_NS),
             origin=verdict.origin,
         ),
         venue=row["venue"],

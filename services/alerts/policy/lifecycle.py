@@ -133,9 +133,10 @@ def edit_id(alert_id: str, version: int) -> str:
     return hashlib.sha256(f"edit:{alert_id}:{version}".encode()).hexdigest()[:32]
 
 
-def notice_id(alert_id: str, version: int) -> str:
-    """Return the id of the alert that tells of that version."""
-    return hashlib.sha256(f"notice:{alert_id}:{version}".encode()).hexdigest()[:32]
+def notice_id(channel: str, recipient: str, signal_id: str, version: int) -> str:
+    """Return the id of the alert that tells a recipient of that version, once, whichever of their rules wanted it."""
+    joined = f"notice:{len(channel)}:{channel}{len(recipient)}:{recipient}{version}:{signal_id}"
+    return hashlib.sha256(joined.encode()).hexdigest()[:32]
 
 
 def shown(words: Piece, life: Life) -> Piece:

@@ -192,6 +192,24 @@ async def test_what_was_over_already_resolves_without_a_sound(play, before):
     assert len(standing) == (before == "invalidated")  # the notice tells of its moment, and stays
 
 
+async def test_who_was_told_by_two_rules_is_told_of_the_end_once(play):
+    await play.judge(verdict("a", 0), "r1", "r2")
+    await play.send(START)
+    await play.resolve(outcome("a", Barrier.STOP))
+    told = await play.step(START + 4 * MINUTE)
+    assert sorted(message is None for message, _ in told) == [False, False, True]
+
+
+async def test_an_outage_of_the_channel_delays_the_last_word_but_a_stale_notice_is_not_sent(play):
+    await play.told("a")
+    await play.resolve(outcome("a", Barrier.STOP))
+    await play.outbox.step(START + 4 * MINUTE)
+    await play.outbox.sweep(START + 400 * MINUTE)
+    told = await play.send(START + 400 * MINUTE)
+    assert [text.split(" ")[0] for message, text in told if message is not None] == ["STOP"]
+    assert [text for message, text in told if message is None and "STOP" in text] == []
+
+
 async def test_an_outcome_that_is_read_before_its_verdict_waits_for_it(play):
     one = outcome("a", Barrier.STOP)
     await play.pool.execute("INSERT INTO alerts.outcomes VALUES ($1, $2, $3)", "a", one.resolved_ns, encode(one))
