@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 from libs.common.events import SECOND_NS, AlertRule, Origin, Severity
@@ -100,3 +103,43 @@ def test_what_is_over_is_not_told_but_its_episode_began():
         origin=Origin.RECORDED,
     )
     assert len(asked(Rulebook([rule()]), past, late_s=10**8).entries) == 1  # a recording's clock is not ours
+
+
+_STEPS = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from([True, False, None]), st.sampled_from([0.5e6, 2e6, None])),
+    max_size=40,
+)
+
+
+@given(
+    _STEPS,
+    st.lists(st.integers(0, 60), max_size=6),
+    st.integers(1, 7),
+    st.sampled_from([0, 30]),
+    st.sampled_from(["", "liq_usd_30s < 1000000"]),
+)
+def test_whoever_dies_and_reads_again_tells_the_same(steps, deaths, every, for_s, ends):
+    """Offsets are stored with each change of a state, and now and then besides; what follows them is read again."""
+    book, at_s, subjects = Rulebook([rule(until=ends, for_s=for_s)]), 0, []
+    for wait_s, storm, usd in steps:
+        at_s += wait_s
+        known = {"storm": storm, "liq_usd_30s": usd}
+        facts = {name: value for name, value in known.items() if value is not None}
+        one = burst(at_s)
+        subjects.append(replace(one, facts=facts))
+    alone = [entry.alert.alert_id for entry in asked(book, *subjects).entries]
+
+    told: list[str] = []
+    stored: tuple[int, dict[Place, State]] = (0, {})
+    place, states, left = 0, dict[Place, State](), list(deaths)
+    while place < len(subjects):
+        if left and left[0] <= place:
+            left.pop(0)
+            place, states = stored[0], dict(stored[1])  # all that was in memory is gone
+            continue
+        found = asked(book, subjects[place], states=states)
+        place += 1
+        if found.entries or found.states or place % every == 0:
+            told += [entry.alert.alert_id for entry in found.entries]
+            stored = (place, dict(states))
+    assert told == alone
