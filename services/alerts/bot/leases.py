@@ -7,7 +7,7 @@ import asyncpg
 from libs.common.events import SECOND_NS
 from services.alerts.metrics_bot import LEASE_HELD
 
-LASTS_S: Final = 8.0
+LASTS_S: Final = 7.0
 RENEWED_S: Final = 2.0
 _MARGIN_NS: Final = SECOND_NS
 """We stop so much before another may begin."""
@@ -24,7 +24,7 @@ _GIVE: Final = "UPDATE alerts.leases SET until_ns = 0 WHERE name = $1 AND holder
 
 
 class Lease:
-    """One name, as one process sees it. `holder` is told from all others; a process that dies loses it in 8 s."""
+    """One name, as one process sees it. `holder` is told from all others; a process that dies loses it in 7 s."""
 
     def __init__(
         self, pool: "asyncpg.Pool[asyncpg.Record]", name: str, holder: str, *, lasts_s: float = LASTS_S

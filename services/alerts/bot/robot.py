@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Final
-
-from telegram import Update
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from libs.common.events import DAY_NS
 from libs.common.runtime.clock import now_ns
@@ -43,27 +41,28 @@ class Robot:
         self._charts = charts
         self._nudge = nudge
 
-    async def take(self, update: Update) -> None:
-        """Act on an update, however often it comes.
+    async def take(self, told: Mapping[str, Any]) -> None:
+        """Act on an update, however often it comes; `told` has its id.
 
         Raises:
             STORE_ERRORS: the store is down: nothing has changed, it is to come again.
             TelegramError: nobody knows the bot's name yet; the same.
         """
         name = await self.api.name()
+        query_id = _query_id(told)
         try:
-            done = await self._updates.take(update.update_id, read(update), name, now_ns())
+            done = await self._updates.take(told["update_id"], read(self.api.read(told)), name, now_ns())
         except Exception as e:  # one that breaks us must not come back for ever
             if isinstance(e, STORE_ERRORS) and not isinstance(e, DATA_ERRORS):
                 raise
-            log.exception("an update broke", extra={"update_id": update.update_id})
+            log.exception("an update broke", extra={"update_id": told["update_id"]})
             UPDATES.labels("broken").inc()
             outcome = _BROKEN
         else:
             self._nudge()
             outcome = done.press or _BROKEN
-        if update.callback_query is not None:
-            await self._answer(update.callback_query.id, outcome)
+        if query_id is not None:
+            await self._answer(query_id, outcome)
 
     async def keep(self) -> None:
         """Forget what cannot come again, for ever."""
@@ -87,3 +86,10 @@ class Robot:
             elif not self._charts.order(outcome.chart):
                 told, alert = BUSY, True
         await self.api.answer(query_id, told, alert=alert)
+
+
+def _query_id(told: Mapping[str, Any]) -> str | None:
+    """Return the id under which a press is to be answered, whatever else is wrong with it."""
+    query = told.get("callback_query")
+    found = query.get("id") if isinstance(query, dict) else None
+    return found if isinstance(found, str) else None

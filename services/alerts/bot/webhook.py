@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from telegram.error import TelegramError
 
+from services.alerts.bot.api import numbered
 from services.alerts.bot.robot import Robot
 from services.alerts.metrics_bot import UPDATES
 from services.alerts.outbox import STORE_ERRORS
@@ -96,14 +97,16 @@ class Webhook:
 
     async def _take(self, body: bytes) -> int:
         try:
-            update = self._robot.api.read(msgspec.json.decode(body))
-        except ValueError as e:  # msgspec's own is one
+            told = msgspec.json.decode(body)
+        except ValueError:  # msgspec's own is one
+            told = None
+        if not numbered(told):
             UPDATES.labels("refused").inc()
-            log.warning("a post is no update: %s", e)
+            log.warning("a post is no update")
             return 400
         try:
             async with asyncio.timeout(_DONE_WITHIN_S):
-                await self._robot.take(update)
+                await self._robot.take(told)
         except (*STORE_ERRORS, TelegramError) as e:
             log.warning("an update is not taken yet: %s", type(e).__name__)
             return 503

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from deploy.local.sandbox.telegram import FakeTelegram
 from deploy.local.sandbox.telegram_faults import Action, Fault, Pattern
@@ -132,6 +134,49 @@ async def test_an_update_waits_for_the_store_and_acts_once(pool, fake):
     assert await pool.fetchval("SELECT count(*) FROM alerts.announcements") == 1
 
 
+async def test_an_update_that_nobody_can_read_does_not_come_back(pool, fake):
+    async with running("one", pool, fake) as one:
+        fake.bot.updates.add("message", {"message_id": "no date"})
+        fake.bot.updates.add("callback_query", {"id": "7", "from": 5})
+        one.begin(one.holder.poll())
+        fake.bot.act(Say(user=1001, text="/start"))
+        await eventually(lambda: one.nudged == 1)
+        await eventually(lambda: fake.bot.updates.pending() == [])
+
+
+async def test_two_processes_that_hear_the_same_act_once(pool, fake):
+    async with running("one", pool, fake) as one, running("two", pool, fake) as two:
+        for number in range(10):
+            await asyncio.gather(
+                *(each.robot.take(update(f"/mute BTC-USDT {number + 1}h", number)) for each in (one, two))
+            )
+    assert await pool.fetchval("SELECT count(*) FROM alerts.updates") == 10
+    assert await pool.fetchval("SELECT count(*) FROM alerts.outbox") == 10
+
+
+@pytest.fixture
+async def one(pool, fake):
+    async with running("one", pool, fake) as made:
+        yield made
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+async def test_no_update_breaks_us(one, data):
+    values = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(allow_nan=False),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+        max_leaves=4,
+    )
+    told = update(data.draw(st.text(max_size=30).map(lambda text: f"/mute {text}")), data.draw(st.integers(1, 2**40)))
+    place = data.draw(st.sampled_from([(), ("chat",), ("from",)]))
+    spot = told["message"]
+    for key in place:
+        spot = spot[key]
+    spot[data.draw(st.sampled_from(sorted(spot)))] = data.draw(values)
+    await one.robot.take(told)
+
+
 async def test_floods_and_faults_of_telegram_are_outlasted(pool, fake):
     faults = [Fault(action=action, match=Pattern(method="getUpdates")) for action in (Action.ERROR, Action.BAD_GATEWAY)]
     fake.script.add([*faults, Fault(action=Action.FLOOD, retry_after=1, match=Pattern(method="getUpdates"))])
@@ -207,6 +252,8 @@ async def test_other_requests_are_refused(pool, fake):
         assert (await client.post("/hook", content=b"{", headers=headers)).status_code == 400
         assert (await client.post("/hook", json=[1], headers=headers)).status_code == 400
         assert (await client.post("/hook", json={"message": {}}, headers=headers)).status_code == 400
+        unreadable = {"update_id": 7, "message": {"text": 5}}
+        assert (await client.post("/hook", json=unreadable, headers=headers)).status_code == 200  # not to come again
 
         async def pieces():
             yield b"{}"
