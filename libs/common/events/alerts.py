@@ -49,9 +49,10 @@ class Alert(Struct, frozen=True, kw_only=True, tag_field="type", tag="alert"):
     """A sentence ready to send to one recipient."""
 
     alert_id: str
-    """Deterministic: from rule and signal; so the same wish is never granted twice."""
+    """Deterministic: from rule and signal, or rule, key and episode; so the same wish is never granted twice."""
     rule_id: str
     signal_id: str
+    """What it is about: a signal's id, or the key of something else: `liquidation|okx|BTC-USDT-PERP`."""
     channel: str
     recipient: str
     severity: Severity
@@ -70,6 +71,7 @@ class Delivery(Struct, frozen=True, kw_only=True, tag_field="type", tag="deliver
 
     alert_id: str
     signal_id: str
+    """As in the alert."""
     channel: str
     recipient: str
     state: DeliveryState
