@@ -4,8 +4,11 @@ import signal
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
+from msgspec.structs import replace
 
+from deploy.local.children import free_port
 from libs.common.bus import topics
 from libs.common.events import (
     SECOND_NS,
@@ -126,6 +129,50 @@ async def test_a_kill_in_the_middle_of_a_storm_tells_nothing_twice(publisher, en
         "BTC-USDT-PERP,",
         "ETH-USDT-PERP,",
     ]
+
+
+async def test_two_processes_share_the_markets_and_one_goes_on_alone(publisher, environment, fake):  # noqa: F811
+    await publisher.publish([rule()])
+    symbols = [f"{coin}-USDT-PERP" for coin in ("BTC", "ETH", "SOL")]
+    begin_ns, ports = now_ns() - 30 * SECOND_NS, [free_port(), free_port()]
+    first, second = (environment | {"CSX_HEALTH_PORT": str(port)} for port in ports)
+
+    async def owned() -> list[float]:
+        try:
+            return [await watched_partitions(port) for port in ports]
+        except httpx.HTTPError:
+            return [0.0]
+
+    async def shared() -> bool:
+        counts = await owned()
+        return 0.0 not in counts and sum(counts) == 12.0
+
+    async with running(first) as dies, running(second):
+        store = await listens(environment["CSX_POSTGRES_DSN"])
+        await until(shared)
+        await publisher.publish([replace(one, symbol=symbol) for symbol in symbols for one in storm(begin_ns)])
+
+        async def delivered():
+            return await store.fetchval("SELECT count(*) = 3 FROM alerts.outbox WHERE state = 'delivered'")
+
+        await until(delivered)
+        await dies.end(signal.SIGKILL)
+        later = storm(begin_ns + 5 * SECOND_NS, 2e6)
+        await publisher.publish([replace(one, symbol=symbol) for symbol in symbols for one in later])
+        await publisher.publish([replace(one, venue="bybit", symbol=symbol) for symbol in symbols for one in later])
+        await until(arrived(fake, 6))
+        assert await store.fetchval("SELECT count(*) FROM alerts.outbox") == 6
+        await store.close()
+    titles = [message.text.split("\n")[1].removeprefix("LIQUIDATION STORM: ") for message in fake.bot.accepted]
+    assert sorted(titles) == sorted(f"{symbol}, {venue}" for symbol in symbols for venue in ("okx", "bybit"))
+
+
+async def watched_partitions(port: int) -> float:
+    """Return how many partitions of the liquidations a process has."""
+    async with httpx.AsyncClient(trust_env=False) as client:
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+    mine = 'csx_bus_lag_records{group="alerts.watch"'
+    return float(sum(line.startswith(mine) and topics.LIQUIDATIONS.name in line for line in text.splitlines()))
 
 
 async def test_what_came_while_nobody_listened_is_told_and_what_was_before_is_not(
