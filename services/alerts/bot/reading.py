@@ -71,7 +71,7 @@ def _said(message: Message, *, edited: bool) -> Heard | None:
         message_id=message.message_id,
         at_ns=round(message.date.timestamp()) * SECOND_NS,
         private=message.chat.type == ChatType.PRIVATE,
-        by_bot=user is not None and user.is_bot,
+        by_bot=message.via_bot is not None or (user is not None and user.is_bot),
         for_chat=message.sender_chat is not None or message.chat.type == ChatType.CHANNEL,
         forwarded=message.forward_origin is not None or bool(message.is_automatic_forward),
         edited=edited,

@@ -52,7 +52,8 @@ def until(until_ns: int, now_ns: int) -> str:
 
 def rule(one: AlertRule, name: str) -> Piece:
     """Return a rule in one line, led by its id."""
-    parts: list[Piece | str] = [key(name), f" {one.kind}"]
+    what = "every signal" if one.kind == "signal" and not one.condition else one.kind.replace("_", " ")
+    parts: list[Piece | str] = [key(name), " ", given(what)]
     for label, values in (
         ("", one.symbols),
         ("on ", one.venues),
@@ -65,6 +66,8 @@ def rule(one: AlertRule, name: str) -> Piece:
         parts += [", template ", given(one.template)]
     elif one.condition:
         parts += [": ", code(given(one.condition))]
+    if one.min_score:
+        parts.append(f", score {numbers.signed(one.min_score)} at least, up or down")
     if one.for_s:
         parts.append(f", for {one.for_s} s")
     if not one.enabled:

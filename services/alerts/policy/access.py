@@ -71,6 +71,7 @@ class Said(Struct, frozen=True, kw_only=True):
     at_ns: int
     private: bool
     by_bot: bool = False
+    """Written by a bot, or through one."""
     for_chat: bool = False
     """Sent in the name of a chat: a channel, or an anonymous administrator of a group."""
     forwarded: bool = False

@@ -194,7 +194,7 @@ COMMANDS = (
     Command(
         name="unsubscribe",
         usage="[TEMPLATE or SYMBOL]",
-        meaning="take that away; without more, everything",
+        meaning="take subscriptions away; alone, all of them",
         group_role=Role.OWNER,
         run=unsubscribe,
     ),
@@ -205,5 +205,5 @@ COMMANDS = (
         group_role=Role.OWNER,
         run=watch,
     ),
-    Command(name="unwatch", usage="SYMBOL", meaning="no longer", group_role=Role.OWNER, run=unwatch),
+    Command(name="unwatch", usage="SYMBOL", meaning="no longer hear of a symbol", group_role=Role.OWNER, run=unwatch),
 )

@@ -86,6 +86,14 @@ async def test_nobody_commands_in_another_name_or_with_old_words(play, chat, cha
     assert await play.fold_rules() == []
 
 
+async def test_what_a_bot_wrote_is_no_command_though_a_user_sent_it(play):
+    play.fake.bot.act(Say(user=READER, text="/subscribe"))
+    (play.last,) = play.fake.bot.updates.pending()
+    play.last["message"]["via_bot"] = {"id": 9, "is_bot": True, "first_name": "Other"}
+    assert (await play.again()).result == "ignored"
+    assert await play.fold_rules() == []
+
+
 async def test_what_came_late_is_not_done(play):
     play.fake.bot.act(Say(user=READER, text="/subscribe"))
     (play.last,) = play.fake.bot.updates.pending()
