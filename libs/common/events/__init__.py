@@ -20,6 +20,7 @@ from libs.common.events.market import (
 )
 from libs.common.events.signals import (
     Absence,
+    Calibration,
     Challenger,
     Contribution,
     Fact,
@@ -66,6 +67,7 @@ __all__ = [
     "Barrier",
     "BookDelta",
     "BookSnapshot",
+    "Calibration",
     "Candle",
     "Challenger",
     "Contribution",

@@ -141,6 +141,18 @@ class Absence(Struct, frozen=True, kw_only=True):
     cause: str
 
 
+class Calibration(Struct, frozen=True, kw_only=True):
+    """How often signals of about the same probability were right, on data that their model's training never saw."""
+
+    n: int
+    """Outcomes."""
+    observed: float
+    """Share of them that the direction was right in."""
+    low: float
+    """Of the 95 % band around it."""
+    high: float
+
+
 class Signal(_Opinion, frozen=True, kw_only=True, tag="signal"):
     """What the deterministic engine believes at the close of one bar, and from which inputs."""
 
@@ -171,6 +183,8 @@ class Signal(_Opinion, frozen=True, kw_only=True, tag="signal"):
     """1 / (1 + exp(-log_odds)) in the signal's direction; absent when it has none. It is worth what its status says."""
     probability_status: str = "unproven"
     """`unproven` until outcomes have proven a probability: then it is what fixed weights imply, not a hit rate."""
+    calibration: Calibration | None = None
+    """What proved the probability; absent while nothing has."""
     model: str = "scorecard"
     """What decided: `scorecard`, or the name and hash of a trained artefact."""
     challenger: Challenger | None = None

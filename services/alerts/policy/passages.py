@@ -32,7 +32,7 @@ def market(signal: Signal) -> Piece:
 
 
 def probability(signal: Signal) -> Piece:
-    """Return the probability and what it is worth. A signal carries no band and no number of outcomes: neither does it.
+    """Return the probability and what it is worth: its band and the outcomes behind it, once they have proven it.
 
     Unproven, it is what fixed weights imply, or an untested network.
     """
@@ -43,6 +43,12 @@ def probability(signal: Signal) -> Piece:
     if signal.model == _SCORECARD:
         why = ": fixed weights, no outcomes yet" if signal.probability_status == _UNPROVEN else " by the scorecard"
         return join(percent, status, why)
+    if (known := signal.calibration) is not None and signal.probability_status != _UNPROVEN:
+        band = f"[{known.low:.2f} to {known.high:.2f}], n={known.n:,}"
+        right = f", right in {numbers.whole_share(known.observed)}"
+        words = data(signal.probability_status.replace("_", " "), NAME_UNITS)
+        said = f"Probability {signal.probability:.2f} {band}{right}; "
+        return join(said, words, " by ", data(signal.model, NAME_UNITS))
     why = ": no outcomes have proven it" if signal.probability_status == _UNPROVEN else "; its band is not known here"
     return join(percent, status, " by ", data(signal.model, NAME_UNITS), why)
 

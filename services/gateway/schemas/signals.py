@@ -4,6 +4,7 @@ from msgspec import Struct, structs
 
 from libs.common.events import (
     Absence,
+    Calibration,
     Challenger,
     Contribution,
     Decision,
@@ -35,6 +36,8 @@ class SignalSummary(Struct, frozen=True, kw_only=True):
     confidence: float
     probability: float | None
     probability_status: str
+    calibration: Calibration | None
+    """The band and the number of outcomes that prove the probability; null while nothing has."""
     price: float
     plan: Plan | None
     abstained: str | None
@@ -120,6 +123,7 @@ def summary(stored: StoredSignal, now_ns: int) -> SignalSummary:
         confidence=signal.confidence,
         probability=signal.probability,
         probability_status=signal.probability_status,
+        calibration=signal.calibration,
         price=signal.price,
         plan=signal.plan,
         abstained=signal.abstained,

@@ -83,6 +83,7 @@ def form_signal(moment: Moment, config: EngineConfig, memory: Memory) -> Signal:
         intercept=believed.intercept,
         probability=probability(believed.log_odds, direction),
         probability_status=opinion.status,
+        calibration=opinion.calibrated(believed.log_odds, direction),
         model=opinion.model,
         challenger=opinion.challenger,
         conflict=believed.conflict,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
-from libs.common.events import Challenger, Direction, LayerReading, Timeframe
-from services.signals.engine.confluence.artefact import Artefact
+from libs.common.events import Calibration, Challenger, Direction, LayerReading, Timeframe
+from services.signals.engine.confluence.artefact import Artefact, Bin
 from services.signals.engine.confluence.gate import PASSED, UNPROVEN, objection
 from services.signals.engine.confluence.network import Inference, context_of, infer
 from services.signals.engine.confluence.scorecard import Confluence, probability
@@ -17,7 +17,22 @@ class Models(Struct, frozen=True, kw_only=True):
     model: str = "scorecard"
     status: str = UNPROVEN
     network: Inference | None = None
+    curve: tuple[Bin, ...] = ()
+    """The calibration of the network that decides."""
     challenger: Challenger | None = None
+
+    def calibrated(self, log_odds: float, direction: Direction) -> Calibration | None:
+        """Return the bin of the curve whose forecast is nearest, seen from `direction`; None where nothing is proven.
+
+        The curve is of upward moves: a short's right is what it counts as wrong.
+        """
+        up = probability(log_odds, Direction.LONG)
+        if direction is Direction.NEUTRAL or not self.curve or up is None:
+            return None
+        near = min(self.curve, key=lambda one: (abs(one.predicted - up), one.predicted))
+        if direction is Direction.LONG:
+            return Calibration(n=near.n, observed=near.observed, low=near.low, high=near.high)
+        return Calibration(n=near.n, observed=1 - near.observed, low=1 - near.high, high=1 - near.low)
 
     def veto(self, direction: Direction) -> str | None:
         """Return why the deciding network contradicts `direction`; None when it does not, or does not decide."""
@@ -48,7 +63,8 @@ def compare(
         return Models()
     said = infer(artefact, readings, context_of(readings, timeframe, regime))
     if objection(artefact) is None:
-        return Models(model=artefact.name, status=PASSED, network=said)
+        curve = artefact.gate.calibration if artefact.gate else ()
+        return Models(model=artefact.name, status=PASSED, network=said, curve=curve)
     return Models(
         challenger=Challenger(
             model=artefact.name,

@@ -13,6 +13,7 @@ from libs.common.events import (
     Absence,
     AlertRule,
     Barrier,
+    Calibration,
     Contribution,
     Decision,
     Direction,
@@ -239,6 +240,18 @@ def test_without_plan_evidence_or_gaps():
         (
             {"model": "additive-0123", "probability_status": "proven_out_of_sample"},
             "Probability 58 %, proven_out_of_sample by additive-0123; its band is not known here",
+        ),
+        (
+            {
+                "model": "additive-0123",
+                "probability_status": "proven_out_of_sample",
+                "calibration": Calibration(n=1412, observed=0.6, low=0.551, high=0.657),
+            },
+            "Probability 0.58 [0.55 to 0.66], n=1,412, right in 60 %; proven out of sample by additive-0123",
+        ),
+        (
+            {"calibration": Calibration(n=12, observed=0.6, low=0.5, high=0.7)},
+            "Probability 58 %, unproven: fixed weights, no outcomes yet",
         ),
     ],
 )

@@ -1,13 +1,16 @@
-from math import exp, fsum
+from math import exp, fsum, log
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
-from libs.common.events import Direction, Origin, Timeframe
+from libs.common.events import Calibration, Direction, Origin, Timeframe
 from services.signals.engine.bars import Bar
 from services.signals.engine.config import EngineConfig
+from services.signals.engine.confluence.gate import PASSED
+from services.signals.engine.confluence.models import Models
 from services.signals.engine.confluence.network import context_of, infer
 from services.signals.engine.memory import Memory
 from services.signals.engine.moments import Moment, form_signal
@@ -98,3 +101,23 @@ def test_a_proven_network_that_contradicts_the_score_makes_it_abstain(hand):
     assert signal.abstained.startswith(f"conflict: {made.name} -")
     assert signal.abstained.endswith("log-odds against a long score")
     assert (signal.direction, signal.plan, signal.probability, signal.log_odds) == (Direction.NEUTRAL, None, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("up", "direction", "expected"),
+    [
+        (0.62, Direction.LONG, Calibration(n=200, observed=0.6, low=0.55, high=0.65)),
+        (0.99, Direction.LONG, Calibration(n=200, observed=0.7, low=0.65, high=0.75)),
+        (0.38, Direction.SHORT, Calibration(n=200, observed=0.6, low=0.55, high=0.65)),
+        (0.62, Direction.NEUTRAL, None),
+    ],
+)
+def test_the_bin_of_the_curve_that_is_nearest_proves_a_probability(hand, up, direction, expected):
+    models = Models(status=PASSED, curve=hand.gate().calibration)
+    known = models.calibrated(log(up / (1 - up)), direction)
+    if expected is None or known is None:
+        assert known is expected
+    else:
+        assert known.n == expected.n
+        assert astuple(known) == pytest.approx(astuple(expected))
+    assert Models().calibrated(0.4, direction) is None
