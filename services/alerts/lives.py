@@ -35,7 +35,7 @@ _SHOWING_NS: Final = DAY_NS
 """How long a step is worth showing in its message, through outages of the channel, after it was noticed."""
 _TELLING_NS: Final = HOUR_NS
 """How long it is worth a message of its own."""
-_NEVER_BEHIND: Final = 2**31 - 1
+NOTICE: Final = 2**31 - 1
 """The version that a notice shows: it tells of one moment, and is not changed afterwards."""
 _TIMES_END: Final = 2**63
 
@@ -224,7 +224,7 @@ def _entry(
         symbol=row["symbol"],
         timeframe=row["timeframe"],
         edits=None if severity else row["alert_id"],
-        told_version=_NEVER_BEHIND if severity else row["version"],
+        told_version=NOTICE if severity else row["version"],
         headline=brief(verdict.signal, row["step"].upper()),
         about=about(row["rule_id"], verdict.signal),
     )

@@ -78,9 +78,10 @@ RETURNING o.alert_id, o.signal_id, o.channel, o.recipient, coalesce(r.moved_to, 
     (SELECT p.message_id FROM alerts.outbox AS p WHERE p.alert_id = o.edits) AS edits_message_id, (
         SELECT max(d.delivered_ns) FROM alerts.outbox AS d
         WHERE d.rule_id = o.rule_id AND d.venue = o.venue AND d.symbol = o.symbol AND d.timeframe = o.timeframe
-            AND d.state = 'delivered' AND d.edits IS NULL
+            AND d.state = 'delivered' AND d.edits IS NULL AND d.told_version <> 2147483647
     ) AS last_delivered_ns
 """
+"""A word about what became of a signal (`lives.NOTICE`) starts no cooldown: it is no new alert of its rule."""
 
 BEGIN: Final = """
 UPDATE alerts.outbox SET begun_ns = $3, lease_ns = $4, updated_ns = $3

@@ -228,3 +228,15 @@ async def test_an_edit_keeps_the_mark_of_a_repeat(play):
     assert [urgency for _, _, urgency in await play.send(START)] == ["warning"]
     told = await play.step(START + 15 * MINUTE)
     assert [(first, text) for first, text, _ in told] == [("1", "(possible repeat)")]
+
+
+async def test_a_notice_starts_no_cooldown(play):
+    await play.judge(verdict("a", 0), "r")
+    await play.send(START)
+    short = verdict("b", 5, direction=Direction.SHORT)
+    await play.judge(short)
+    told = await play.step(START + 5 * MINUTE)
+    assert [one for one in told if one[0] is None] != []  # the notice was delivered now
+    await play.judge(verdict("c", 10), "r")
+    (claim,) = await play.outbox.claim("telegram", START + 10 * MINUTE, lease_ns=S, limit=9)
+    assert claim.last_delivered_ns == START
