@@ -181,7 +181,7 @@ async def test_whoever_sends_no_budget_is_exceeded(pool: Any, make_entry: Any, c
 
 async def test_recipients_of_a_channel_without_groups_have_no_budget_of_a_minute(pool, make_entry):
     machines = Pace(chat_interval_s=0.05, group_per_minute=0, overall_per_s=100)
-    outbox = Outbox(pool, {"webhook": machines}, limits=UNBOUND)
+    outbox = Outbox(pool, {"webhook": machines}, limits={"webhook": Limits(per_h=0)})
     url = "https://hook.example.com/in"
     await outbox.enqueue([make_entry(f"{n:02}", url, channel="webhook", created_ns=n) for n in range(45)], START)
     now_ns, sent = START, []
