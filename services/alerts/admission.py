@@ -11,7 +11,7 @@ from services.alerts.policy.markup import Piece
 from services.alerts.policy.matching import match
 from services.alerts.policy.quality import Feed, badge
 from services.alerts.policy.wording import brief, compose, link_of, render, valid_until_ns
-from services.alerts.rows import Entry, Told
+from services.alerts.store.rows import Entry, Told
 
 _TIMES_END: Final = 2**63
 

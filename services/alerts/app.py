@@ -17,16 +17,17 @@ from libs.common.runtime.clock import now_ns
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
-from services.alerts import channels, reach, upkeep
+from services.alerts import channels, upkeep
 from services.alerts.bot import running
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
 from services.alerts.heartbeat import Heartbeat, Moving
 from services.alerts.intake import Intake
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.rules import Rules
 from services.alerts.settings import Settings
-from services.alerts.watchers import Watchers
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
+from services.alerts.watching import reach
+from services.alerts.watching.watchers import Watchers
 
 log = logging.getLogger(__name__)
 

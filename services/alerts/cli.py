@@ -15,7 +15,6 @@ from libs.common.events import AlertRule, Decision, DeliveryState, Signal, Verdi
 from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.settings import load
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy import wording
 from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
@@ -23,6 +22,7 @@ from services.alerts.policy.language import Condition, Fault
 from services.alerts.policy.matching import condition_of, match
 from services.alerts.policy.subjects import Kind
 from services.alerts.settings import Settings
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
 
 app = typer.Typer(help="Alerts: rules, messages, deliveries.", no_args_is_help=True)
 

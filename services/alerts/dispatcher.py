@@ -25,12 +25,12 @@ from services.alerts.channels.channel import (
     RetryAfter,
     Sent,
 )
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.cooldown import cooling
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.pace import Floods
 from services.alerts.policy.wording import delayed, mark_repeat
-from services.alerts.rows import ANSWER, DIGEST, Claim
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
+from services.alerts.store.rows import ANSWER, DIGEST, Claim
 
 log = logging.getLogger(__name__)
 

@@ -18,11 +18,11 @@ from services.alerts import metrics
 from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
-from services.alerts.outbox import Outbox
 from services.alerts.patience import Patience
 from services.alerts.policy.matching import proper
-from services.alerts.rows import Entry, Placed, Told
 from services.alerts.rules import Rules
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Entry, Placed, Told
 
 log = logging.getLogger(__name__)
 

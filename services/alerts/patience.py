@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from libs.common.runtime.backoff import Backoff
 from services.alerts import metrics
-from services.alerts.outbox import STORE_ERRORS
+from services.alerts.store.outbox import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from libs.common.runtime.backoff import Backoff
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.errors import DependencyDown
 from services.alerts import metrics
-from services.alerts.outbox import STORE_ERRORS, Outbox
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
 
 log = logging.getLogger(__name__)
 

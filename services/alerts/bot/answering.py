@@ -8,7 +8,7 @@ from services.alerts.bot.command import CHANNEL, Reply
 from services.alerts.policy.markup import MESSAGE_UNITS, Piece
 from services.alerts.policy.split import split
 from services.alerts.policy.wording import REPEAT_MARK
-from services.alerts.rows import ANSWER, Entry
+from services.alerts.store.rows import ANSWER, Entry
 
 VALID_NS: Final = 60 * SECOND_NS
 """An answer that comes later answers nothing."""

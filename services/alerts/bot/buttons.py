@@ -17,7 +17,7 @@ from services.alerts.bot.reading import Pressed
 from services.alerts.policy import callbacks, evidence
 from services.alerts.policy.access import Role
 from services.alerts.policy.callbacks import Action, Press, Refused
-from services.alerts.rows import Entry
+from services.alerts.store.rows import Entry
 
 MUTED_NS: Final = 4 * HOUR_NS
 _ACTING: Final = frozenset({Action.MUTE, Action.USEFUL, Action.USELESS, Action.PANIC})

@@ -11,10 +11,10 @@ from libs.common.runtime.errors import DependencyDown
 from services.alerts.bot.answering import entries
 from services.alerts.bot.buttons import Order
 from services.alerts.bot.command import Reply
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.chart import Chart, lay_out
 from services.alerts.policy.markup import Piece, join, lines
 from services.alerts.policy.wording import banner, headline
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
 
 log = logging.getLogger(__name__)
 

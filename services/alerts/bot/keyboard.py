@@ -13,7 +13,7 @@ from services.alerts.channels.channel import Button
 from services.alerts.policy import callbacks
 from services.alerts.policy.callbacks import Action, Press
 from services.alerts.policy.subjects import Kind
-from services.alerts.rows import Claim
+from services.alerts.store.rows import Claim
 
 KEPT_NS: Final = 7 * DAY_NS
 _ID: Final = re.compile(r"[0-9a-f]{32}")

@@ -17,7 +17,7 @@ from services.alerts import metrics
 from services.alerts.bot.leases import RENEWED_S, Lease
 from services.alerts.bot.robot import Robot
 from services.alerts.channels.telegram import Flooded
-from services.alerts.outbox import STORE_ERRORS
+from services.alerts.store.outbox import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 

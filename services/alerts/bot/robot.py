@@ -14,7 +14,7 @@ from services.alerts.bot.drawing import BUSY, Charts
 from services.alerts.bot.reading import read
 from services.alerts.bot.updates import DATA_ERRORS, Updates
 from services.alerts.metrics_bot import UPDATES
-from services.alerts.outbox import STORE_ERRORS
+from services.alerts.store.outbox import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 

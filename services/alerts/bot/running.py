@@ -22,11 +22,11 @@ from services.alerts.bot.polling import LEASE, Holder
 from services.alerts.bot.robot import Robot
 from services.alerts.bot.updates import Updates
 from services.alerts.bot.webhook import Webhook
-from services.alerts.outbox import Outbox
 from services.alerts.policy.access import lists_of
 from services.alerts.policy.callbacks import derived_key
-from services.alerts.rows import Claim
 from services.alerts.settings import Settings
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Claim
 
 log = logging.getLogger(__name__)
 

@@ -8,18 +8,18 @@ import asyncpg
 from msgspec import Struct
 from msgspec.structs import replace
 
-from services.alerts import subscribers
 from services.alerts.bot import people, words
 from services.alerts.bot.answering import entries, once_a_minute
 from services.alerts.bot.buttons import Outcome, press
 from services.alerts.bot.command import CHANNEL, Call, Command, Desk, Reply, Wrong
 from services.alerts.bot.reading import Became, Heard, Pressed, Stands
 from services.alerts.metrics_bot import CALLBACKS, COMMANDS, UPDATES
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.policy.access import LATE_NS, Lists, Role, Said, asked, heard
 from services.alerts.policy.arguments import Mistake
 from services.alerts.policy.markup import bold, join, lines
-from services.alerts.rows import Entry
+from services.alerts.store import subscribers
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
+from services.alerts.store.rows import Entry
 
 log = logging.getLogger(__name__)
 

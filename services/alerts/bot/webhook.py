@@ -15,7 +15,7 @@ from telegram.error import TelegramError
 from services.alerts.bot.api import numbered
 from services.alerts.bot.robot import Robot
 from services.alerts.metrics_bot import UPDATES
-from services.alerts.outbox import STORE_ERRORS
+from services.alerts.store.outbox import STORE_ERRORS
 
 log = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from deploy.local.sandbox.telegram import FakeTelegram
 from libs.common.events import Alert, Origin, Severity
 from libs.common.runtime.migrations import migrate
 from services.alerts.channels.telegram import TelegramChannel
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
-from services.alerts.rows import Entry
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Entry
 
 TOKEN = "7000000001:sandbox"
 UNBOUND = {"telegram": Limits(per_h=0)}

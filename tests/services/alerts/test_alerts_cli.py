@@ -14,7 +14,7 @@ from libs.common.events import Decision, Direction, Event, Label, Signal, Timefr
 from libs.common.runtime.errors import CsxError
 from libs.common.runtime.migrations import migrate
 from services.alerts.cli import app
-from services.alerts.outbox import Outbox
+from services.alerts.store.outbox import Outbox
 
 
 def signal(name: str, direction: Direction = Direction.LONG) -> Signal:

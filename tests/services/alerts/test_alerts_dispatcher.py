@@ -14,7 +14,7 @@ from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
 from services.alerts.channels.channel import Ambiguous, Channel, Message, Outcome, Refused, Sent
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.outbox import Outbox
+from services.alerts.store.outbox import Outbox
 from services.alerts.upkeep import announce, keep
 
 S = 1_000_000_000

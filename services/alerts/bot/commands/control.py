@@ -4,7 +4,6 @@ import secrets
 from typing import Final
 
 from libs.common.events import DAY_NS, SECOND_NS
-from services.alerts import control
 from services.alerts.bot import people, words
 from services.alerts.bot.command import Call, Command, Desk, Reply, Wrong
 from services.alerts.channels.channel import Button
@@ -12,6 +11,7 @@ from services.alerts.policy import callbacks
 from services.alerts.policy.access import Role
 from services.alerts.policy.callbacks import Action, Press
 from services.alerts.policy.markup import bold, join, lines
+from services.alerts.store import control
 
 CONFIRM_S: Final = 60
 _INVITE_NS: Final = DAY_NS

@@ -31,11 +31,11 @@ from services.alerts.bot.reading import read
 from services.alerts.bot.updates import Updates
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.outbox import Outbox
 from services.alerts.policy.access import lists_of
 from services.alerts.policy.pace import Pace
 from services.alerts.policy.wording import alert_id
 from services.alerts.rules import Rules
+from services.alerts.store.outbox import Outbox
 
 TOKEN = "7000000001:sandbox"
 NAME = "csx_sandbox_bot"

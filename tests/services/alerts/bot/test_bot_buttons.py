@@ -5,7 +5,7 @@ import pytest
 
 from services.alerts.bot.keyboard import keyboard_of
 from services.alerts.policy.callbacks import Action, Press, pack
-from services.alerts.rows import Claim
+from services.alerts.store.rows import Claim
 
 READER, OWNER, STRANGER, GROUP = 1001, 42, 666, -77
 S = 1_000_000_000

@@ -19,8 +19,8 @@ from services.alerts.bot.polling import Holder
 from services.alerts.bot.robot import Robot
 from services.alerts.bot.updates import Updates
 from services.alerts.bot.webhook import MOST_BYTES, Webhook
-from services.alerts.outbox import Outbox
 from services.alerts.policy.access import lists_of
+from services.alerts.store.outbox import Outbox
 
 TOKEN = "7000000001:sandbox"
 SECRET = "a-secret-of-32-letters-or-so_123"

@@ -21,9 +21,9 @@ from services.alerts.app import build
 from services.alerts.bot.buttons import Order
 from services.alerts.bot.candles import candles_of
 from services.alerts.bot.drawing import MOST, Charts
-from services.alerts.outbox import Outbox
 from services.alerts.pictures import Busy
 from services.alerts.settings import Settings
+from services.alerts.store.outbox import Outbox
 from tests.services.alerts.bot.conftest import verdict
 
 TOKEN = "7000000001:sandbox"

@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from services.alerts.enqueuing import announce
-from services.alerts.statements import STOP
+from services.alerts.store.enqueuing import announce
+from services.alerts.store.statements import STOP
 
 _THROW: Final = "UPDATE alerts.switch SET stopped = $1, by_user = $2, at_ns = $3"
 

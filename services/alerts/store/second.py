@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from libs.common.events import SECOND_NS, Alert, Severity
-from services.alerts.rows import Entry
-from services.alerts.subscribers import Key
+from services.alerts.store.rows import Entry
+from services.alerts.store.subscribers import Key
 
 AFTER_NS: Final = 45 * SECOND_NS
 """With a look every second, the second channel has it within a minute."""

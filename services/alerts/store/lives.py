@@ -9,7 +9,6 @@ from typing import Any, Final, TypeVar
 
 from libs.common.bus.codec import decode
 from libs.common.events import DAY_NS, HOUR_NS, Alert, Barrier, Outcome, Severity, Verdict
-from services.alerts.enqueuing import announce
 from services.alerts.policy.judged import about
 from services.alerts.policy.lifecycle import (
     UNTELLABLE,
@@ -26,7 +25,8 @@ from services.alerts.policy.lifecycle import (
 )
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.wording import brief, delayed, mark_repeat
-from services.alerts.rows import Entry, Told
+from services.alerts.store.enqueuing import announce
+from services.alerts.store.rows import Entry, Told
 
 _Event = TypeVar("_Event", Outcome, Verdict)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from libs.common.bus import topics
 from libs.common.events import MINUTE_NS, SECOND_NS
-from services.alerts.reach import REACHES, TOLD_NS, Log, Reach, Start, back_ns, start
+from services.alerts.watching.reach import REACHES, TOLD_NS, Log, Reach, Start, back_ns, start
 
 WINDOWS, ALL, NEWEST = Reach(past_ns=MINUTE_NS), Reach(rows="all"), Reach(past_ns=MINUTE_NS, rows="newest")
 

@@ -15,10 +15,10 @@ from libs.common.events import (
     Verdict,
 )
 from services.alerts.admission import told_of
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
-from services.alerts.rows import Placed
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Placed
 
 UNBOUND = {"telegram": Limits(per_h=0)}
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from libs.common.events import SECOND_NS
 from services.alerts.policy.pace import Pace, quicker, room, slower
-from services.alerts.rows import Claim
+from services.alerts.store.rows import Claim
 
 _PACE: Final = """
 SELECT per_s, changed_ns, claimed_ns, stopped_until_ns FROM alerts.pace WHERE channel = $1 FOR UPDATE

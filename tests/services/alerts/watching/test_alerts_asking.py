@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
 from libs.common.events import SECOND_NS, AlertRule, Origin, Severity
-from services.alerts.asking import Found, Place, Rulebook
 from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.triggers import Phase, State
+from services.alerts.watching.asking import Found, Place, Rulebook
 
 AT_NS = 1_700_000_000 * SECOND_NS
 

@@ -9,12 +9,12 @@ from aiokafka import TopicPartition
 
 from libs.common.bus.codec import encode
 from libs.common.events import LayerReading, Outcome
-from services.alerts import lives
-from services.alerts.asking import Found, Place, Rulebook
-from services.alerts.outbox import Outbox
 from services.alerts.policy.matching import momentary
 from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.triggers import Phase, State
+from services.alerts.store import lives
+from services.alerts.store.outbox import Outbox
+from services.alerts.watching.asking import Found, Place, Rulebook
 
 _STATES: Final = "SELECT rule_id, key, phase, since_ns, episode FROM alerts.triggers"
 _OF_KIND: Final = f"{_STATES} WHERE starts_with(key, $1)"

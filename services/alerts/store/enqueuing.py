@@ -10,11 +10,12 @@ import msgspec
 
 from libs.common.bus.codec import encode
 from libs.common.events import DeliveryState
-from services.alerts import metrics, subscribers
+from services.alerts import metrics
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.telling import Listener, Want, Way, tell
-from services.alerts.rows import ANSWER, DIGEST, Entry, delivery_of, row_of
-from services.alerts.statements import ENQUEUE, RECIPIENTS
+from services.alerts.store import subscribers
+from services.alerts.store.rows import ANSWER, DIGEST, Entry, delivery_of, row_of
+from services.alerts.store.statements import ENQUEUE, RECIPIENTS
 
 _KNOWN: Final = "SELECT alert_id FROM alerts.outbox WHERE alert_id = ANY ($1::text[])"
 _UNASKED: Final = frozenset({ANSWER, DIGEST})

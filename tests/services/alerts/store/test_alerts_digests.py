@@ -13,12 +13,12 @@ from deploy.local.sandbox.telegram_faults import Action, Fault, Pattern
 from libs.common.bus.codec import decode
 from libs.common.events import HOUR_NS, MINUTE_NS, Delivery, Severity
 from services.alerts.channels.telegram import TelegramChannel
-from services.alerts.control import panic, release
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
-from services.alerts.rows import Entry
-from services.alerts.subscribers import Key
+from services.alerts.store.control import panic, release
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Entry
+from services.alerts.store.subscribers import Key
 
 S = 1_000_000_000
 TOKEN = "7000000001:sandbox"

@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from libs.common.events import DeliveryState
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
+from services.alerts.store.outbox import Outbox
 
 UNBOUND = {"telegram": Limits(per_h=0)}
 

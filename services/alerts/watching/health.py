@@ -9,13 +9,13 @@ import asyncpg
 
 from libs.common.runtime.clock import now_ns
 from services.alerts import metrics
-from services.alerts.asking import Rulebook
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.metrics_watching import SUBJECTS
-from services.alerts.outbox import STORE_ERRORS, Outbox
 from services.alerts.rules import Rules
-from services.alerts.system import System
-from services.alerts.watching_store import WatchStore
+from services.alerts.store.outbox import STORE_ERRORS, Outbox
+from services.alerts.watching.asking import Rulebook
+from services.alerts.watching.store import WatchStore
+from services.alerts.watching.system import System
 
 log = logging.getLogger(__name__)
 

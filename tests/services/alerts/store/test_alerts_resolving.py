@@ -21,14 +21,14 @@ from libs.common.events import (
     Timeframe,
     Verdict,
 )
-from services.alerts import lives
 from services.alerts.admission import told_of
-from services.alerts.asking import Found
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
-from services.alerts.rows import Placed
-from services.alerts.watching_store import Rows, WatchStore
+from services.alerts.store import lives
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Placed
+from services.alerts.watching.asking import Found
+from services.alerts.watching.store import Rows, WatchStore
 
 S = 1_000_000_000
 MINUTE = 60 * S

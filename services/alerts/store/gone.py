@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from libs.common.events import DAY_NS, Alert, Severity
-from services.alerts import subscribers
-from services.alerts.enqueuing import announce
 from services.alerts.policy.markup import bold, code, data, join, lines
-from services.alerts.rows import Claim, Entry
+from services.alerts.store import subscribers
+from services.alerts.store.enqueuing import announce
+from services.alerts.store.rows import Claim, Entry
 
 _RULE: Final = "system:gone"
 _ID_UNITS: Final = 96

@@ -18,7 +18,7 @@ SENDER = """
 import asyncio, sys, asyncpg
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.outbox import Outbox
+from services.alerts.store.outbox import Outbox
 
 
 async def main(dsn, token, url):

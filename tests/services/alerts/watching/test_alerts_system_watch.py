@@ -10,7 +10,7 @@ from libs.common.runtime.health import Health
 from libs.common.runtime.process import UP
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.rules import Rules
-from services.alerts.system_watch import SystemWatch
+from services.alerts.watching.health import SystemWatch
 
 DOWN = AlertRule(rule_id="down", recipient="1", kind="system", condition="not up", for_s=60)
 AWAY = "http://127.0.0.1:1/metrics"

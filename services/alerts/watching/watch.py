@@ -23,18 +23,19 @@ from libs.common.bus.codec import encode
 from libs.common.bus.kafka import Bus, Record, fold
 from libs.common.events import DAY_NS, AlertRule, LayerReading, Outcome
 from libs.common.runtime.clock import monotonic_s, now_ns
-from services.alerts import metrics, reach
+from services.alerts import metrics
 from services.alerts.admission import storable
-from services.alerts.asking import Found, Place, Rulebook
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.metrics_watching import Watched
-from services.alerts.outbox import Outbox
 from services.alerts.patience import Patience
 from services.alerts.policy.subjects import Subject
 from services.alerts.policy.triggers import State
 from services.alerts.policy.watching import Watching
 from services.alerts.rules import Rules
-from services.alerts.watching_store import Rows, WatchStore
+from services.alerts.store.outbox import Outbox
+from services.alerts.watching import reach
+from services.alerts.watching.asking import Found, Place, Rulebook
+from services.alerts.watching.store import Rows, WatchStore
 
 GROUP: Final = "alerts.watch"
 _BATCH: Final = 500

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
-from services.alerts.rows import Placed
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Placed
 
 UNBOUND = {"telegram": Limits(per_h=0)}
 

@@ -13,7 +13,7 @@ from libs.common.runtime.process import UP
 from services.alerts.metrics import OLDEST_SECONDS
 from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.subjects import Kind
-from services.alerts.system import ANSWER_BYTES, Meter, System
+from services.alerts.watching.system import ANSWER_BYTES, Meter, System
 from services.gateway.metrics import REQUESTS
 
 TEXT = """# HELP csx_process_up 1 while the process serves.

@@ -7,11 +7,11 @@ import asyncpg
 from libs.common.bus.kafka import Bus
 from libs.common.runtime.process import Process
 from services.alerts.dispatcher import Dispatcher
-from services.alerts.outbox import Outbox
 from services.alerts.rules import Rules
 from services.alerts.settings_watch import WatchSettings
-from services.alerts.system_watch import SystemWatch
-from services.alerts.watch import Watch
+from services.alerts.store.outbox import Outbox
+from services.alerts.watching.health import SystemWatch
+from services.alerts.watching.watch import Watch
 
 
 class Watchers:

@@ -18,13 +18,14 @@ import msgspec
 
 from libs.common.bus.codec import decode
 from libs.common.events import SECOND_NS, Delivery, DeliveryState, Event
-from services.alerts import digests, enqueuing, gone, lives, metrics, offsets, second, subscribers
-from services.alerts.enqueuing import announce
-from services.alerts.pacing import Pacing
+from services.alerts import metrics
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
-from services.alerts.rows import Claim, Entry, Placed
-from services.alerts.statements import (
+from services.alerts.store import digests, enqueuing, gone, lives, offsets, second, subscribers
+from services.alerts.store.enqueuing import announce
+from services.alerts.store.pacing import Pacing
+from services.alerts.store.rows import Claim, Entry, Placed
+from services.alerts.store.statements import (
     ANNOUNCEMENTS,
     BEGIN,
     CLAIM,

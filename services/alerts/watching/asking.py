@@ -12,7 +12,7 @@ from services.alerts.policy import cards
 from services.alerts.policy.matching import ask, condition_of, momentary
 from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.triggers import State
-from services.alerts.rows import Entry
+from services.alerts.store.rows import Entry
 
 Place: TypeAlias = tuple[str, str]
 """Rule and key."""

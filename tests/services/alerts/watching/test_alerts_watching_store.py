@@ -7,10 +7,10 @@ from aiokafka import TopicPartition
 
 from libs.common.bus.codec import decode
 from libs.common.events import DAY_NS, AlertRule, Barrier, LayerReading, Outcome, Timeframe
-from services.alerts.asking import Found, Rulebook
 from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.triggers import Phase, State
-from services.alerts.watching_store import Overtaken, Rows, WatchStore
+from services.alerts.watching.asking import Found, Rulebook
+from services.alerts.watching.store import Overtaken, Rows, WatchStore
 
 A, B = TopicPartition("market.trades.v1", 0), TopicPartition("market.gaps.v1", 3)
 

@@ -11,10 +11,10 @@ from libs.common.bus.codec import decode
 from libs.common.events import Delivery, DeliveryState, Severity
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.migrations import migrate, read
-from services.alerts.outbox import Outbox
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.pace import Pace
-from services.alerts.rows import Claim
+from services.alerts.store.outbox import Outbox
+from services.alerts.store.rows import Claim
 
 UNBOUND = {"telegram": Limits(per_h=0)}
 

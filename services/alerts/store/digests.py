@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from libs.common.events import DAY_NS, MINUTE_NS, SECOND_NS, Alert, Origin, Severity
-from services.alerts import subscribers
-from services.alerts.enqueuing import announce, insert
 from services.alerts.metrics_digests import DIGESTS
 from services.alerts.policy.budget import Limits
 from services.alerts.policy.digest import Told, compose
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.quiet import quiet_until_ns
 from services.alerts.policy.telling import Listener
-from services.alerts.rows import DIGEST, Entry
-from services.alerts.subscribers import Key
+from services.alerts.store import subscribers
+from services.alerts.store.enqueuing import announce, insert
+from services.alerts.store.rows import DIGEST, Entry
+from services.alerts.store.subscribers import Key
 
 _WORTH_NS: Final = DAY_NS
 """How long a digest may wait for its channel."""
