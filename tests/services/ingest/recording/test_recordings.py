@@ -119,6 +119,7 @@ def test_a_line_without_end_does_not_fill_the_memory(tmp_path) -> None:
         b"\x28\xb5\x2f\xfd\xff\xff\xff\xff\xff",
         zstandard.ZstdCompressor().compress(b"a line\n" * 1000)[:-2],
     ],
+    ids=["gzip cut off", "gzip in name alone", "zstandard in name alone", "zstandard cut off"],
 )
 def test_a_damaged_file_is_named(tmp_path, damaged) -> None:
     with pytest.raises(InputError, match="recording"):
