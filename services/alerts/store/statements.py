@@ -144,10 +144,11 @@ WITH held AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE alerts.outbox AS o
-SET state = CASE WHEN (o.begun_ns IS NULL AND NOT o.repeated) OR o.edits IS NOT NULL THEN 'pending'
+SET state = CASE WHEN (o.begun_ns IS NULL AND NOT o.repeated) OR o.edits IS NOT NULL OR o.channel = 'webhook'
+        THEN 'pending'
         ELSE 'ambiguous' END,
     next_attempt_ns = CASE
-        WHEN o.begun_ns IS NULL OR o.edits IS NOT NULL THEN $1
+        WHEN o.begun_ns IS NULL OR o.edits IS NOT NULL OR o.channel = 'webhook' THEN $1
         WHEN o.severity <> 'info' AND NOT o.repeated THEN $1
     END,
     reason = CASE WHEN o.begun_ns IS NULL THEN 'its sender died before it began'
@@ -156,6 +157,7 @@ SET state = CASE WHEN (o.begun_ns IS NULL AND NOT o.repeated) OR o.edits IS NOT 
 FROM held WHERE o.alert_id = held.alert_id
 RETURNING o.*
 """
+"""An edit, and a post to a webhook, may be made twice: the one changes nothing, the other has the same delivery id."""
 
 STOP: Final = """
 UPDATE alerts.outbox

@@ -225,6 +225,16 @@ async def test_info_is_never_repeated(outbox, pool, make_entry):
     assert await claim(outbox, 10 * LEASE_NS) == []
 
 
+async def test_a_post_whose_sender_died_is_made_again_under_its_own_id(outbox, pool, make_entry):
+    await outbox.enqueue([make_entry("a", "https://a.example", channel="webhook", severity=Severity.INFO)], 1)
+    for number in range(3):
+        (one,) = await outbox.claim("webhook", 1 + 10 * number * LEASE_NS, lease_ns=LEASE_NS, limit=9)
+        assert (one.alert_id, one.repeated, one.attempts) == ("a", False, number + 1)
+        assert await outbox.begin(one, 2 + 10 * number * LEASE_NS, lease_ns=LEASE_NS)
+        assert await outbox.sweep(2 + (10 * number + 2) * LEASE_NS) == 1
+        assert await states(pool) == {"a": "pending"}
+
+
 async def test_an_ambiguous_answer_is_repeated_once(outbox, pool, make_entry):
     await outbox.enqueue([make_entry("a")], 1)
     (one,) = await claim(outbox, 1)
