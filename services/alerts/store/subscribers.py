@@ -6,6 +6,8 @@ Every function works within the caller's transaction.
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from services.alerts.policy.budget import Bucket, Limits
 from services.alerts.policy.quiet import Quiet
 from services.alerts.policy.telling import Listener, Mode
@@ -19,19 +21,15 @@ SELECT * FROM unnest($1::text[], $2::text[]) AS new (channel, recipient) ORDER B
 ON CONFLICT DO NOTHING
 """
 _LOCK: Final = """
-SELECT s.* FROM alerts.subscribers AS s
+SELECT s.*,
+    (SELECT json_agg(json_build_array(p.kind, p.severity, p.mode)) FROM alerts.preferences AS p
+        WHERE p.channel = s.channel AND p.recipient = s.recipient) AS modes,
+    (SELECT json_agg(json_build_array(m.subject, m.until_ns)) FROM alerts.mutes AS m
+        WHERE m.channel = s.channel AND m.recipient = s.recipient AND m.until_ns > $3) AS mutes
+FROM alerts.subscribers AS s
 JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
-ORDER BY channel, recipient
+ORDER BY s.channel, s.recipient
 FOR UPDATE OF s
-"""
-_MODES: Final = """
-SELECT p.* FROM alerts.preferences AS p
-JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
-"""
-_MUTES: Final = """
-SELECT m.* FROM alerts.mutes AS m
-JOIN unnest($1::text[], $2::text[]) AS wanted (channel, recipient) USING (channel, recipient)
-WHERE m.until_ns > $3
 """
 _SPENT: Final = "UPDATE alerts.subscribers SET spent_ns = $3 WHERE channel = $1 AND recipient = $2"
 _DISABLE: Final = """
@@ -51,18 +49,15 @@ async def lock(
     connection: Any, keys: Collection[Key], now_ns: int, *, limits: Mapping[str, Limits]
 ) -> dict[Key, Listener]:
     """Return the wishes of `keys`, ours until the transaction ends; `limits`, by channel, count for who did not say."""
-    both = [list(column) for column in zip(*sorted(set(keys)), strict=True)]
-    if not both:
+    wanted = sorted(set(keys))
+    if not wanted:
         return {}
-    await connection.execute(_MEET, *both)
-    rows = await connection.fetch(_LOCK, *both)
-    modes: dict[Key, dict[tuple[str, str], Mode]] = {}
-    for row in await connection.fetch(_MODES, *both):
-        modes.setdefault(_key(row), {})[(row["kind"], row["severity"])] = Mode(row["mode"])
-    mutes: dict[Key, dict[str, int]] = {}
-    for row in await connection.fetch(_MUTES, *both, now_ns):
-        mutes.setdefault(_key(row), {})[row["subject"]] = row["until_ns"]
-    return {_key(row): _listener(row, modes.get(_key(row), {}), mutes.get(_key(row), {}), limits) for row in rows}
+    both = [list(column) for column in zip(*wanted, strict=True)]
+    rows = await connection.fetch(_LOCK, *both, now_ns)
+    if len(rows) < len(wanted):
+        await connection.execute(_MEET, *both)
+        rows = await connection.fetch(_LOCK, *both, now_ns)
+    return {(row["channel"], row["recipient"]): _listener(row, limits) for row in rows}
 
 
 async def spent(connection: Any, key: Key, bucket: Bucket) -> None:
@@ -76,13 +71,7 @@ async def disable(connection: Any, key: Key, reason: str) -> bool:
     return bool(await connection.fetch(_DISABLE, *key, reason))
 
 
-def _key(row: Any) -> Key:
-    return row["channel"], row["recipient"]
-
-
-def _listener(
-    row: Any, modes: Mapping[tuple[str, str], Mode], mutes: Mapping[str, int], limits: Mapping[str, Limits]
-) -> Listener:
+def _listener(row: Any, limits: Mapping[str, Limits]) -> Listener:
     theirs = limits.get(row["channel"]) or Limits()
     quiet = None
     if row["quiet_from"] is not None:
@@ -95,6 +84,6 @@ def _listener(
         digest_minute=row["digest_minute"],
         limits=Limits(per_h=row["per_h"] or theirs.per_h, burst=theirs.burst),
         bucket=Bucket(tuple(row["spent_ns"])),
-        modes=modes,
-        mutes=mutes,
+        modes={(kind, severity): Mode(mode) for kind, severity, mode in msgspec.json.decode(row["modes"] or b"[]")},
+        mutes=dict(msgspec.json.decode(row["mutes"] or b"[]")),
     )
