@@ -1,4 +1,4 @@
-"""The side port of a process: /livez, /readyz and /metrics over a few lines of HTTP."""
+"""The side port of a process: /livez, /readyz and /metrics."""
 
 import asyncio
 import logging
@@ -8,14 +8,14 @@ from typing import Final, TypeAlias
 import msgspec
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
+from libs.common.runtime.door import Answer, Door, Request
+
 log = logging.getLogger(__name__)
 
 Check: TypeAlias = Callable[[], Awaitable[str | None]]
 """None: fine. A sentence: not ready, and why."""
 
-_REASONS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 _CHECK_TIMEOUT_S: Final = 2.0
-_READ_TIMEOUT_S: Final = 5.0
 
 
 class Health:
@@ -24,25 +24,26 @@ class Health:
     def __init__(self, service: str) -> None:
         self._service = service
         self._checks: dict[str, Check] = {}
-        self._server: asyncio.Server | None = None
+        self._door = Door(self._answer)
         self.stopping = False
-        self.port = 0
 
     def add(self, name: str, check: Check) -> None:
         """Readiness needs `check` too."""
         self._checks[name] = check
 
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 before it does."""
+        return self._door.port
+
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes any free one."""
-        self._server = await asyncio.start_server(self._serve, host, port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        await self._door.start(host, port)
         log.info("health port open", extra={"host": host, "port": self.port})
 
     async def stop(self) -> None:
         """Close the port."""
-        if self._server:
-            self._server.close()
-            await self._server.wait_closed()
+        await self._door.stop()
 
     async def faults(self) -> dict[str, str]:
         """Return the failing checks with their reasons; empty when ready."""
@@ -60,35 +61,18 @@ class Health:
             log.exception("readiness check broke")
             return f"{type(e).__name__}: {e}"
 
-    async def _answer(self, method: str, path: str) -> tuple[int, str, bytes]:
-        if method not in {"GET", "HEAD"}:
-            return 405, "text/plain", b"only GET\n"
-        if path == "/livez":
-            return 200, "application/json", msgspec.json.encode({"service": self._service, "alive": True})
-        if path == "/readyz":
+    async def _answer(self, request: Request) -> Answer:
+        if request.method not in {"GET", "HEAD"}:
+            return Answer(405, b"only GET\n")
+        if request.path == "/livez":
+            return _json(200, {"service": self._service, "alive": True})
+        if request.path == "/readyz":
             faults = await self.faults()
-            body = msgspec.json.encode({"service": self._service, "ready": not faults, "faults": faults})
-            return (503 if faults else 200), "application/json", body
-        if path == "/metrics":
-            return 200, CONTENT_TYPE_LATEST, generate_latest(REGISTRY)
-        return 404, "text/plain", b"there are /livez, /readyz and /metrics\n"
+            return _json(503 if faults else 200, {"service": self._service, "ready": not faults, "faults": faults})
+        if request.path == "/metrics":
+            return Answer(200, generate_latest(REGISTRY), CONTENT_TYPE_LATEST)
+        return Answer(404, b"there are /livez, /readyz and /metrics\n")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _READ_TIMEOUT_S)
-            method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
-            status, kind, body = await self._answer(method, rest.partition(" ")[0].partition("?")[0])
-            lines = (
-                f"HTTP/1.1 {status} {_REASONS[status]}",
-                f"Content-Type: {kind}",
-                f"Content-Length: {len(body)}",
-                "Connection: close",
-            )
-            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-            if method != "HEAD":
-                writer.write(body)
-            await writer.drain()
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            log.debug("health request was cut off")
-        finally:
-            writer.close()
+
+def _json(status: int, value: object) -> Answer:
+    return Answer(status, msgspec.json.encode(value), "application/json")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from telegram.error import TelegramError
 
+from libs.common.runtime.door import Answer, Door, Request
 from services.alerts.bot.api import numbered
 from services.alerts.bot.robot import Robot
 from services.alerts.metrics_bot import UPDATES
@@ -20,21 +21,8 @@ from services.alerts.store.outbox import STORE_ERRORS
 log = logging.getLogger(__name__)
 
 MOST_BYTES: Final = 1024 * 1024
-_HEAD_BYTES: Final = 16 * 1024
-_AT_ONCE: Final = 64
-_READ_WITHIN_S: Final = 5.0
 _DONE_WITHIN_S: Final = 20.0
 _HEADER: Final = "x-telegram-bot-api-secret-token"
-_REASONS: Final = {
-    200: "OK",
-    400: "Bad Request",
-    401: "Unauthorized",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    411: "Length Required",
-    413: "Content Too Large",
-    503: "Service Unavailable",
-}
 
 
 class Webhook:
@@ -44,45 +32,29 @@ class Webhook:
         self._robot = robot
         self._path = urlsplit(url).path or "/"
         self._secret = secret.encode()
-        self._server: asyncio.Server | None = None
-        self._open = 0
-        self.port = 0
+        self._door = Door(self._answer)
+
+    @property
+    def port(self) -> int:
+        """Where it listens; 0 before it does."""
+        return self._door.port
 
     async def start(self, host: str, port: int) -> None:
         """Listen; port 0 takes any free one."""
-        self._server = await asyncio.start_server(self._serve, host, port, limit=_HEAD_BYTES)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        await self._door.start(host, port)
         log.info("listening for updates", extra={"host": host, "webhook_port": self.port})
 
     async def stop(self) -> None:
         """Close the port."""
-        if self._server:
-            self._server.close()
-            await self._server.wait_closed()
+        await self._door.stop()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
-        try:
-            status = 503 if self._open > _AT_ONCE else await self._answer(reader)
-            writer.write(f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Length: 0\r\n".encode())
-            writer.write(b"Connection: close\r\n\r\n")
-            await writer.drain()
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ConnectionError):
-            log.debug("a post was cut off")
-        finally:
-            self._open -= 1
-            writer.close()
-
-    async def _answer(self, reader: asyncio.StreamReader) -> int:
-        async with asyncio.timeout(_READ_WITHIN_S):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, _, rest = head[0].partition(" ")
-        headers = {name.strip().lower(): value.strip() for name, _, value in (one.partition(":") for one in head[1:])}
+    async def _answer(self, request: Request) -> Answer:
+        headers = request.headers
         shown = headers.get(_HEADER, "").encode("latin-1")
         length = headers.get("content-length", "")
         refusals = (
-            (405, method != "POST"),
-            (404, urlsplit(rest.partition(" ")[0]).path != self._path),
+            (405, request.method != "POST"),
+            (404, request.path != self._path),
             (401, not hmac.compare_digest(shown, self._secret)),
             (411, not (length.isascii() and length.isdecimal()) or "transfer-encoding" in headers),
             (413, length.isdecimal() and (len(length) > 9 or int(length) > MOST_BYTES)),
@@ -90,10 +62,8 @@ class Webhook:
         for status, refused in refusals:
             if refused:
                 UPDATES.labels("refused").inc()
-                return status
-        async with asyncio.timeout(_READ_WITHIN_S):
-            body = await reader.readexactly(int(length))
-        return await self._take(body)
+                return Answer(status)
+        return Answer(await self._take(await request.body(int(length))))
 
     async def _take(self, body: bytes) -> int:
         try:
