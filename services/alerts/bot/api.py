@@ -59,7 +59,7 @@ class Api:
         """
         try:
             return Update.de_json(dict(update), self._bot)
-        except Exception as e:
+        except Exception as e:  # whatever the library meets in foreign JSON, it is no update
             raise ValueError(f"no update: {e!r}") from e
 
     async def updates(self, offset: int | None, *, wait_s: int = POLL_S) -> list[dict[str, Any]]:

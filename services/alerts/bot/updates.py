@@ -160,7 +160,7 @@ async def _run(command: Command, call: Call, desk: Desk) -> tuple[str, Reply]:
         return "wrong", Reply(words=e.words)
     except Mistake as e:
         return "wrong", Reply(words=words.given(str(e)))
-    except Exception as e:
+    except Exception as e:  # a bug of one command must not end the bot, nor come back with each poll
         if isinstance(e, STORE_ERRORS) and not isinstance(e, DATA_ERRORS):
             raise
         log.exception("a command broke", extra={"command": command.name})
