@@ -218,6 +218,6 @@ def wire(request: Request, data_dir: Path) -> Wiring:
 
 
 def _key() -> str:
-    from services.gateway.auth import mint  # noqa: PLC0415  (the sandbox feed needs no key)
+    from services.gateway.access.keys import mint  # noqa: PLC0415  (the sandbox feed needs no key)
 
     return mint("csx up").text

@@ -26,22 +26,22 @@ from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
 from services.gateway import __doc__ as about
-from services.gateway.announcing import announce
-from services.gateway.auth import Keyring
+from services.gateway.access.guard import guard
+from services.gateway.access.keys import Keyring
 from services.gateway.board import Board
-from services.gateway.history import HISTORY_TOPICS, History
-from services.gateway.hub import Hub, Message, update
-from services.gateway.latest import Latest
-from services.gateway.live import LIVE_TOPICS, Live
 from services.gateway.outages import OUTAGES
-from services.gateway.perimeter import Perimeter
+from services.gateway.perimeter.perimeter import Perimeter
 from services.gateway.problems import MEDIA_TYPE, FieldError, Problem
+from services.gateway.projections.history import HISTORY_TOPICS, History
+from services.gateway.projections.live import LIVE_TOPICS, Live
 from services.gateway.routes import ROUTES
-from services.gateway.routes.access import guard
 from services.gateway.server import serve
 from services.gateway.settings import Settings
-from services.gateway.store import Store
-from services.gateway.stream import Sessions
+from services.gateway.store.latest import Latest
+from services.gateway.store.store import Store
+from services.gateway.stream.announcing import announce
+from services.gateway.stream.hub import Hub, Message, update
+from services.gateway.stream.opening import Sessions
 
 log = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from msgspec import structs
 
 from libs.common.events import Direction, Origin, Timeframe
 from libs.common.runtime.clock import monotonic_s, now_ns
-from services.gateway import cursor
-from services.gateway.latest import Latest
 from services.gateway.problems import Problem, field_problem
-from services.gateway.rows import MarketRow
 from services.gateway.schemas.markets import Book, BookAnswer, Candles, Market, Markets, Readings, bar
 from services.gateway.schemas.signals import SignalDetail, Signals, detail, summary
 from services.gateway.schemas.system import Feed, HealthView
 from services.gateway.schemas.times import age_s, rfc3339
-from services.gateway.store import SignalFilter, Store
+from services.gateway.store import cursor
+from services.gateway.store.latest import Latest
+from services.gateway.store.rows import MarketRow
+from services.gateway.store.store import SignalFilter, Store
 
 NAMED: Final = "the venue was named"
 ONLY: Final = "the only venue that shows this symbol"

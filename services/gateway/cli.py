@@ -12,16 +12,16 @@ from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.settings import load
+from services.gateway.access.keys import Keyring, KeyRow, mint
 from services.gateway.app import build
-from services.gateway.auth import Keyring, KeyRow, mint
 from services.gateway.board import Board
-from services.gateway.hub import Hub
-from services.gateway.latest import Latest
 from services.gateway.outages import OUTAGES
 from services.gateway.schemas.times import rfc3339
 from services.gateway.settings import Settings
-from services.gateway.store import Store
-from services.gateway.stream import Sessions
+from services.gateway.store.latest import Latest
+from services.gateway.store.store import Store
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.opening import Sessions
 
 app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys.")
 keys = typer.Typer(no_args_is_help=True, help="API keys: only their hash is stored.")

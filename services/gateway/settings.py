@@ -7,7 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from libs.common.runtime.settings import ServiceSettings
-from services.gateway.auth import well_formed
+from services.gateway.access.keys import well_formed
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost"})
 

@@ -3,8 +3,8 @@
 from litestar import get
 from litestar.di import NamedDependency
 
+from services.gateway.access.guard import READ, problems
 from services.gateway.board import Board
-from services.gateway.routes.access import READ, problems
 from services.gateway.schemas.system import HealthView
 
 

@@ -6,9 +6,9 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from services.gateway.access.guard import READ, problems
 from services.gateway.board import Board
-from services.gateway.live import BOOK_DEPTH
-from services.gateway.routes.access import READ, problems
+from services.gateway.projections.live import BOOK_DEPTH
 from services.gateway.routes.parameters import ChosenVenueQuery, NanosQuery, SymbolPath, TimeframeQuery
 from services.gateway.schemas.markets import BookAnswer, Candles, Markets, Readings
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway.routes.access import PUBLIC
+from services.gateway.access.guard import PUBLIC
 
 ASSETS: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),

@@ -6,8 +6,8 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
+from services.gateway.access.guard import READ, problems
 from services.gateway.board import Board
-from services.gateway.routes.access import READ, problems
 from services.gateway.routes.parameters import (
     AnyTimeframeQuery,
     CursorQuery,

@@ -6,11 +6,11 @@ from litestar import Request, WebSocket, post, websocket
 from litestar.di import NamedDependency
 from litestar.exceptions import WebSocketException
 
-from services.gateway.auth import AuthError
-from services.gateway.hub import Close
-from services.gateway.routes.access import PUBLIC, READ, problems
+from services.gateway.access.guard import PUBLIC, READ, problems
+from services.gateway.access.keys import AuthError
 from services.gateway.schemas.system import Ticket
-from services.gateway.stream import Sessions
+from services.gateway.stream.hub import Close
+from services.gateway.stream.opening import Sessions
 
 
 class _Wire:

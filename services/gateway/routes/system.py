@@ -7,7 +7,7 @@ from litestar import MediaType, Request, Response, get
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-from services.gateway.routes.access import PUBLIC, READ
+from services.gateway.access.guard import PUBLIC, READ
 
 
 class Liveness(Struct, frozen=True):

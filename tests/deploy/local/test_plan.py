@@ -148,7 +148,7 @@ def test_a_broker_of_ones_own_is_not_started():
 
 @pytest.mark.parametrize("feed", list(Feed))
 def test_every_service_accepts_its_environment(feed, monkeypatch):
-    from services.gateway.auth import mint
+    from services.gateway.access.keys import mint
 
     for variable in [name for name in os.environ if name.startswith("CSX_")]:
         monkeypatch.delenv(variable)

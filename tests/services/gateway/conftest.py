@@ -38,18 +38,18 @@ from libs.common.events import (
 )
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
+from services.gateway.access.keys import Keyring, mint
 from services.gateway.app import announce_health, build
-from services.gateway.auth import Keyring, mint
 from services.gateway.board import Board
-from services.gateway.history import HISTORY_TOPICS, History
-from services.gateway.hub import Hub
-from services.gateway.latest import Latest
-from services.gateway.live import Live
-from services.gateway.perimeter import Perimeter
+from services.gateway.perimeter.perimeter import Perimeter
+from services.gateway.projections.history import HISTORY_TOPICS, History
+from services.gateway.projections.live import Live
 from services.gateway.server import serve
 from services.gateway.settings import Settings
-from services.gateway.store import Store
-from services.gateway.stream import Sessions
+from services.gateway.store.latest import Latest
+from services.gateway.store.store import Store
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.opening import Sessions
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from services.gateway.auth import ANONYMOUS, PATTERN, AuthError, Keyring, KeyRow, bearer, mint, well_formed
+from services.gateway.access.keys import ANONYMOUS, PATTERN, AuthError, Keyring, KeyRow, bearer, mint, well_formed
 from services.gateway.settings import Settings, is_loopback
 
 

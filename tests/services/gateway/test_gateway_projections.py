@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from libs.common.events import BookDelta, BookSnapshot, DeliveryState, Gap, Origin, Source, Timeframe
-from services.gateway import cursor
-from services.gateway.ladder import Ladder
-from services.gateway.live import Live
+from services.gateway.projections.ladder import Ladder
+from services.gateway.projections.live import Live
 from services.gateway.schemas.signals import mask
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store import SignalFilter
+from services.gateway.store import cursor
+from services.gateway.store.store import SignalFilter
 
 TABLES = ("markets", "candles", "signals", "deliveries", "gaps")
 

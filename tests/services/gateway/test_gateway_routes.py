@@ -7,7 +7,7 @@ from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from openapi_spec_validator import validate
 
 from libs.common.events import Decision, DeliveryState, Direction, Source, Timeframe
-from services.gateway.auth import KeyRow, mint
+from services.gateway.access.keys import KeyRow, mint
 from services.gateway.cli import document
 from services.gateway.problems import CODES, Problem
 from services.gateway.routes import ROUTES

@@ -16,7 +16,7 @@ from libs.common.bus.admin import ensure_topics
 from libs.common.bus.publisher import Publisher
 from libs.common.bus.topics import TOPICS
 from libs.common.runtime.errors import ConfigurationError, InputError
-from services.gateway.auth import mint, well_formed
+from services.gateway.access.keys import mint, well_formed
 from services.gateway.cli import app
 
 WITHIN_S = 40

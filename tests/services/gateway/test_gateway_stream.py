@@ -14,11 +14,11 @@ from libs.common.events import Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway import metrics
-from services.gateway.auth import Keyring, mint
-from services.gateway.hub import Client, Close, Message, Topic
+from services.gateway.access.keys import Keyring, mint
 from services.gateway.server import serve
 from services.gateway.settings import Settings
-from services.gateway.stream import Sessions
+from services.gateway.stream.hub import Client, Close, Message, Topic
+from services.gateway.stream.opening import Sessions
 
 WITHIN_S = 10
 

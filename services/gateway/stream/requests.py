@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from services.gateway.hub import CHANNELS, Topic
 from services.gateway.problems import field_problem
+from services.gateway.stream.hub import CHANNELS, Topic
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True):

@@ -10,14 +10,14 @@ import msgspec
 
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.auth import ANONYMOUS, AuthError, Keyring, Principal
+from services.gateway.access.keys import ANONYMOUS, AuthError, Keyring, Principal
 from services.gateway.board import Board
-from services.gateway.hub import CHANNELS, Client, Close, Hub
 from services.gateway.outages import OUTAGES
 from services.gateway.problems import FieldError, Problem, field_problem
-from services.gateway.requests import Request, decode_request, text_of, topic_of
 from services.gateway.schemas.times import rfc3339
-from services.gateway.snapshots import snapshot_of
+from services.gateway.stream.hub import CHANNELS, Client, Close, Hub
+from services.gateway.stream.requests import Request, decode_request, text_of, topic_of
+from services.gateway.stream.snapshots import snapshot_of
 
 log = logging.getLogger(__name__)
 

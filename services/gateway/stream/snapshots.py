@@ -4,10 +4,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.gateway.announcing import STREAM_DEPTH, announce
 from services.gateway.board import Board
-from services.gateway.hub import Message, Topic, update
 from services.gateway.problems import Problem
+from services.gateway.stream.announcing import STREAM_DEPTH, announce
+from services.gateway.stream.hub import Message, Topic, update
 
 _SIGNALS: Final = 20
 

@@ -11,11 +11,11 @@ from libs.common.bus.topics import CANDLES, DELIVERIES, GAPS, SIGNALS, VERDICTS
 from libs.common.events import Candle, Delivery, Gap, Origin, Signal, Verdict
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.announcing import judged_signal, live_bar, signal_summary
-from services.gateway.latest import Announcement, Latest, Views
-from services.gateway.rows import MarketRow
 from services.gateway.schemas.signals import StoredSignal
-from services.gateway.store import Batch, Store
+from services.gateway.store.latest import Announcement, Latest, Views
+from services.gateway.store.rows import MarketRow
+from services.gateway.store.store import Batch, Store
+from services.gateway.stream.announcing import judged_signal, live_bar, signal_summary
 
 HISTORY_TOPICS: Final = (CANDLES, GAPS, SIGNALS, VERDICTS, DELIVERIES)
 

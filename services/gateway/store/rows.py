@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import Candle, Decision, Delivery, Gap, Origin, Signal, Verdict
-from services.gateway.auth import KeyRow
+from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
 
 

@@ -6,7 +6,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from services.gateway.auth import ANONYMOUS, AuthError, Keyring, Principal, bearer
+from services.gateway.access.keys import ANONYMOUS, AuthError, Keyring, Principal, bearer
 from services.gateway.problems import CODES, FieldError, Problem, ProblemDocument, field_problem
 
 PUBLIC: Final = {"public": True}

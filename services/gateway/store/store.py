@@ -7,11 +7,11 @@ import asyncpg
 from msgspec import Struct
 
 from libs.common.events import Candle, Delivery, Direction, Gap, Origin, Signal, Timeframe, Verdict
-from services.gateway import rows, statements
-from services.gateway.auth import KeyRow
-from services.gateway.cursor import Place
-from services.gateway.rows import MarketRow
+from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
+from services.gateway.store import rows, statements
+from services.gateway.store.cursor import Place
+from services.gateway.store.rows import MarketRow
 
 _MAX_NS: Final = 2**63 - 1
 _TIMEOUT_S: Final = 10.0

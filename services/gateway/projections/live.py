@@ -13,14 +13,14 @@ from libs.common.bus.topics import BOOKS, READINGS, TRADES
 from libs.common.events import BookDelta, BookSnapshot, LayerReading, Origin, Trade
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.announcing import announce_newest
-from services.gateway.ladder import Ladder
-from services.gateway.latest import Latest, Views
-from services.gateway.rows import MarketRow
+from services.gateway.projections.ladder import Ladder
 from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store import Store
+from services.gateway.store.latest import Latest, Views
+from services.gateway.store.rows import MarketRow
+from services.gateway.store.store import Store
+from services.gateway.stream.announcing import announce_newest
 
 LIVE_TOPICS: Final = (TRADES, BOOKS, READINGS)
 

@@ -6,9 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.events import Candle, Verdict
-from services.gateway.latest import Announcement, Views
 from services.gateway.schemas.markets import LiveBar, bar
 from services.gateway.schemas.signals import StoredSignal, summary
+from services.gateway.store.latest import Announcement, Views
 
 STREAM_DEPTH: Final = 20
 """Levels a side that the stream sends."""

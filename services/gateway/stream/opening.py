@@ -4,12 +4,12 @@ from typing import Final
 
 import msgspec
 
-from services.gateway.auth import AuthError, Keyring, Principal, bearer
+from services.gateway.access.keys import AuthError, Keyring, Principal, bearer
 from services.gateway.board import Board
-from services.gateway.hub import Hub
-from services.gateway.latest import TICKET_S, Latest
 from services.gateway.schemas.system import Ticket
-from services.gateway.session import Session, Wire
+from services.gateway.store.latest import TICKET_S, Latest
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.session import Session, Wire
 
 _SEND_S: Final = 10.0
 

@@ -1,0 +1,1 @@
+"""Topics to views: PostgreSQL keeps history, Redis the newest."""

@@ -1,0 +1,1 @@
+"""The tables and keys of the gateway: PostgreSQL and Redis."""

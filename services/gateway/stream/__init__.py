@@ -1,0 +1,1 @@
+"""Views to clients that listen: WebSocket and server-sent events."""
