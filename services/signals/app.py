@@ -11,13 +11,14 @@ from libs.common.bus import topics
 from libs.common.bus.admin import ensure_topics
 from libs.common.bus.kafka import Bus, Folding, Record, connect, fold
 from libs.common.bus.reading import Reader
-from libs.common.events import Event, LayerReading, Signal
+from libs.common.events import Event, LayerReading, Profile, Signal
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.process import Process
 from services.signals import metrics
 from services.signals.judge import Rules, judge
 from services.signals.merge import Arrived
 from services.signals.partition import PAUSE_ABOVE, RESUME_BELOW, Output, Partition
+from services.signals.profiling import Profiling
 from services.signals.recovery import recover
 from services.signals.settings import Settings
 from services.signals.snapshots import Snapshot, describe, pack, pack_folded, snapshot_key
@@ -41,6 +42,7 @@ class SignalsService:
             min_confidence=settings.min_confidence,
             min_reward_to_risk=settings.min_reward_to_risk,
         )
+        self._profiling = Profiling()
         self._partitions: dict[int, Partition] = {}
         self._snapshot_s: dict[int, float] = {}
         self._folding: Folding = fold(
@@ -103,6 +105,7 @@ class SignalsService:
         with metrics.FOLD_SECONDS.time():
             outputs, rejects = partition.fold(batch)
         await self._bus.publisher.publish(self._said(outputs))
+        await self._bus.publisher.publish(self._profiles(partition, batch))
         await self._bus.publisher.publish(rejects, topic=topics.SIGNALS_REJECTS)
         now = now_ns()
         for output in outputs:
@@ -122,6 +125,12 @@ class SignalsService:
                 metrics.VERDICTS.labels(verdict.decision).inc()
                 said.append(verdict)
         return said
+
+    def _profiles(self, partition: Partition, batch: list[Arrived]) -> list[Profile]:
+        """Return what is due of the heatmaps; they are read beside the engine, and no part of what it said."""
+        profiles = self._profiling.due(partition.engine, batch)
+        metrics.PROFILES.inc(len(profiles))
+        return profiles
 
     async def _snapshot_dirty(self) -> None:
         for partition in self._partitions.values():

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS: Final = Counter("csx_signals_events_total", "Market events folded.", ["type"])
 OUTPUTS: Final = Counter("csx_signals_outputs_total", "Readings, signals and candles made.", ["type"])
+PROFILES: Final = Counter("csx_signals_profiles_total", "Profiles by price published, three a market and time.")
 ABSTAINED: Final = Counter("csx_signals_abstentions_total", "Signals that abstained.", ["timeframe"])
 VERDICTS: Final = Counter("csx_signals_verdicts_total", "Verdicts by decision.", ["decision"])
 FAULTS: Final = Counter("csx_signals_symbol_faults_total", "Markets reset because an event broke them.", ["venue"])

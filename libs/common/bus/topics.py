@@ -21,6 +21,7 @@ from libs.common.events import (
     Metric,
     OpenInterest,
     Outcome,
+    Profile,
     Reject,
     Signal,
     Trade,
@@ -98,6 +99,9 @@ READINGS: Final = Topic(
 SIGNALS: Final = Topic(name="signals.signals.v1", carries=(Signal,), partitions=6, retention_ms=30 * _DAY_MS)
 VERDICTS: Final = Topic(name="signals.verdicts.v1", carries=(Verdict,), partitions=6, retention_ms=30 * _DAY_MS)
 OUTCOMES: Final = Topic(name="signals.outcomes.v1", carries=(Outcome,), partitions=6, retention_ms=None)
+PROFILES: Final = Topic(
+    name="signals.profiles.v1", carries=(Profile,), partitions=6, retention_ms=_DAY_MS, compact=True
+)
 STATE: Final = Topic(
     name="signals.state.v1",
     carries=(),
@@ -130,6 +134,7 @@ TOPICS: Final = (
     SIGNALS,
     VERDICTS,
     OUTCOMES,
+    PROFILES,
     STATE,
     JOURNAL,
     POSITIONS,
@@ -165,6 +170,8 @@ def key_of(event: Event) -> bytes:
             key = event.venue
         case LayerReading():
             key = f"{event.symbol}|{event.venue}|{event.layer}|{event.timeframe or ''}"
+        case Profile():
+            key = f"{event.symbol}|{event.venue}|{event.kind}"
         case AlertRule():
             key = event.rule_id
         case Delivery():

@@ -1,6 +1,7 @@
 """What we think of markets: readings of layers, signals, verdicts on them, and what became of them."""
 
-from typing import TypeAlias
+from enum import StrEnum, unique
+from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
@@ -226,4 +227,47 @@ class Outcome(_Opinion, frozen=True, kw_only=True, tag="outcome"):
     """Maximum adverse excursion, in units of the risk."""
 
 
-SignalEvent: TypeAlias = LayerReading | Signal | Verdict | Outcome
+MOST_ROWS: Final = 400
+"""Of a `Profile`."""
+
+
+@unique
+class ProfileKind(StrEnum):
+    """What a `Profile` counts by price, and so what `a` and `b` of its rows are."""
+
+    BOOK = "book"
+    """Resting orders as last sampled: a of bids, b of asks. Bins that are not listed are not known."""
+    VOLUME = "volume"
+    """Traded since `from_ns`, of this UTC day: a bought by takers, b sold by takers."""
+    LIQUIDATIONS = "liquidations"
+    """Liquidations that the venue told, halved every four hours: a of longs, b of shorts. A lower bound."""
+
+
+class ProfileRow(Struct, frozen=True, array_like=True):
+    """One price bin, [low, low + width) of its profile; amounts in base units."""
+
+    low: float
+    """Quote currency."""
+    a: float
+    b: float
+
+
+class Profile(_Opinion, frozen=True, kw_only=True, tag="profile"):
+    """What one market holds by price at one moment, for a heatmap or a profile; nothing is concluded from it."""
+
+    kind: ProfileKind
+    as_of_ns: int
+    """Event time up to which the market was used; of `book`, when it was sampled."""
+    from_ns: int | None = None
+    """Since when it was gathered; absent where it is a state or forgets."""
+    width: float | None = None
+    """Of every bin, quote currency; absent with `cause`."""
+    rows: tuple[ProfileRow, ...] = ()
+    """Ascending, at most `MOST_ROWS`: of more, those nearest the price."""
+    left_out: int = 0
+    """Rows farther away than those."""
+    cause: str | None = None
+    """Why there is nothing: a word of the layer `liquidity`, `no_trades`, `none_heard`; absent where there is."""
+
+
+SignalEvent: TypeAlias = LayerReading | Signal | Verdict | Outcome | Profile

@@ -3,11 +3,12 @@
 import msgspec
 from msgspec import Struct
 
-from libs.common.events import MarketEvent, Metric
+from libs.common.events import MarketEvent, Metric, Profile
 from libs.common.events.catalogue import MARKET_WIDE
 from services.signals.engine.closing import Output
 from services.signals.engine.config import ENGINE_VERSION, EngineConfig
 from services.signals.engine.market import Market
+from services.signals.engine.profiles import profiles
 from services.signals.engine.tape.venues import Venues
 from services.signals.engine.vendors import Vendors
 
@@ -69,6 +70,16 @@ class Engine:
         """Return up to when every bar of a market is closed; -1 while none is."""
         market = self._markets.get((venue, symbol))
         return -1 if market is None else market.candles.closed_ns
+
+    def heard_ns(self, venue: str, symbol: str) -> int:
+        """Return the event time of a market's newest trade, book or liquidation; -1 while there is none."""
+        market = self._markets.get((venue, symbol))
+        return -1 if market is None else market.watermark_ns
+
+    def profiles(self, venue: str, symbol: str) -> list[Profile]:
+        """Return what a market holds by price now, one of each kind; nothing of a market that is not known."""
+        market = self._markets.get((venue, symbol))
+        return [] if market is None else profiles(market)
 
     def counts(self) -> dict[str, int]:
         """Return how often, over all markets, something was dropped or broken: names in ascending order."""
