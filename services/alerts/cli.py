@@ -11,16 +11,17 @@ import msgspec
 import typer
 
 from libs.common.bus.codec import CodecError, decode_lines
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.language import Condition, Fault
+from libs.common.conditions.proper import condition_of
+from libs.common.conditions.subjects import Kind
 from libs.common.events import AlertRule, Decision, DeliveryState, Signal, Verdict
 from libs.common.runtime.console import closed_pipe, emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.settings import load
 from services.alerts.policy import wording
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
-from services.alerts.policy.language import Condition, Fault
-from services.alerts.policy.matching import condition_of, match
-from services.alerts.policy.subjects import Kind
+from services.alerts.policy.matching import match
 from services.alerts.settings import Settings
 from services.alerts.store.outbox import STORE_ERRORS, Outbox
 

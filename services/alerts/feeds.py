@@ -6,9 +6,9 @@ from typing import Final
 import asyncpg
 import msgspec
 
+from libs.common.conditions.subjects import Fact, Kind
 from libs.common.events import SECOND_NS, Origin
 from services.alerts.policy.quality import Feed
-from services.alerts.policy.subjects import Fact, Kind
 
 _REMEMBER_NS: Final = SECOND_NS
 _NEWEST: Final = "SELECT venue, at_ns, origin, facts FROM alerts.facts WHERE kind = $1"

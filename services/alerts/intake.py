@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from libs.common.bus import topics
 from libs.common.bus.codec import encode
 from libs.common.bus.kafka import Bus, Folding, Record, fold
+from libs.common.conditions.proper import proper
 from libs.common.events import AlertRule, Verdict
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
@@ -19,7 +20,6 @@ from services.alerts.admission import admit, storable, told_of
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.feeds import Feeds
 from services.alerts.patience import Patience
-from services.alerts.policy.matching import proper
 from services.alerts.rules import Rules
 from services.alerts.store.outbox import Outbox
 from services.alerts.store.rows import Entry, Placed, Told

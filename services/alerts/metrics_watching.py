@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from prometheus_client import Counter, Gauge
 
-from services.alerts.policy.subjects import Subject
+from libs.common.conditions.subjects import Subject
 from services.alerts.policy.watching import Watching
 from services.alerts.policy.windows.tally import Tally
 

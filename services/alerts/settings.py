@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from libs.common.conditions.proper import condition_of
 from libs.common.events import AlertRule, Label, Severity, Timeframe
 from services.alerts.policy.access import lists_of
 from services.alerts.policy.budget import Limits
-from services.alerts.policy.matching import condition_of
 from services.alerts.settings_bot import BotSettings
 from services.alerts.settings_watch import WatchSettings
 

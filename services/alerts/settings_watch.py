@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from libs.common.conditions.subjects import Kind
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events import AlertRule
 from libs.common.runtime.settings import ServiceSettings
-from services.alerts.policy.subjects import Kind
-from services.alerts.policy.templates import TEMPLATES
 
 QUIET: Final = ("storm_majors", "storm_large", "cascade", "price_crash", "feed_down", "process_down")
 """Rare, and each worth a look; what comes every hour (prints, clusters, single liquidations) is to be asked for."""

@@ -13,12 +13,12 @@ from typing import Final
 
 import atheris  # type: ignore[import-untyped]  # it has no stubs, and is not installed for checks
 
-with atheris.instrument_imports(include=["services.alerts.policy.language"]):
-    from services.alerts.policy.language import Condition, Fault, compile_condition
+with atheris.instrument_imports(include=["libs.common.conditions.language"]):
+    from libs.common.conditions.language import Condition, Fault, compile_condition
 
-from services.alerts.policy.catalogue import METRICS
-from services.alerts.policy.subjects import Fact, Kind
-from services.alerts.policy.templates import TEMPLATES
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.subjects import Fact, Kind
+from libs.common.conditions.templates import TEMPLATES
 from tests.fuzz.findings import Finding, Hang
 
 CONDITIONS: Final = "conditions"

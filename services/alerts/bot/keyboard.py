@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import DAY_NS, SECOND_NS
 from services.alerts.bot.command import CHANNEL, Keyboard
 from services.alerts.channels.channel import Button
 from services.alerts.policy import callbacks
 from services.alerts.policy.callbacks import Action, Press
-from services.alerts.policy.subjects import Kind
 from services.alerts.store.rows import Claim
 
 KEPT_NS: Final = 7 * DAY_NS

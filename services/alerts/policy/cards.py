@@ -9,13 +9,13 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import DAY_NS, SECOND_NS, Alert, AlertRule, Origin
 from libs.common.events.catalogue import MARKET_WIDE
 from services.alerts.policy import amounts, markup, numbers
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.labels import label_of
 from services.alerts.policy.markup import Piece, bold, code, data, join
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.wording import banner
 
 HEADLINE_UNITS: Final = 100

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from libs.common.conditions.catalogue import METRICS
 from libs.common.events import Contribution, LayerReading, Signal, Verdict
 from services.alerts.policy import markup, numbers
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.markup import Piece, code, data, join
 from services.alerts.policy.wording import banner, headline
 

@@ -1,7 +1,7 @@
 """A verdict in; what a condition may ask about its signal, out. What was not computed is left out. Pure."""
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import Contribution, Plan, Signal, Verdict
-from services.alerts.policy.subjects import Fact, Kind, Subject
 
 
 def subject_of(verdict: Verdict) -> Subject:

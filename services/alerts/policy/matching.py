@@ -1,21 +1,20 @@
 """A rule, and a verdict or another subject, in; whether it is to be told, and the one word why, out. Pure."""
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from libs.common.conditions.language import Fault
+from libs.common.conditions.proper import condition_of
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import SECOND_NS, AlertRule, Decision, Verdict
-from services.alerts.policy.language import Condition, Fault, compile_condition
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.triggers import Phase, State, ending, step
 from services.alerts.policy.windows.vendors import MOMENTS
 
 Answer: TypeAlias = Callable[[str], bool | None]
 """Whether a condition holds of the subject that is asked about; None is unknown. Raises `Fault` where it is none."""
 
-_MOST_S: Final = 366 * 86_400
 _STATES: Final = {Phase.FIRING: "going_on", Phase.PENDING: "waiting"}
 _ANSWERS: Final = {True: "matched", False: "condition", None: "condition_unknown"}
 
@@ -105,41 +104,6 @@ def momentary(subject: Subject) -> bool:
     """Return whether the subject is of one moment: its key never comes again, so nothing need be kept under it."""
     facts = subject.facts
     return subject.kind is Kind.OUTCOME or "print_usd" in facts or not MOMENTS.isdisjoint(facts)
-
-
-def proper(rule: AlertRule) -> None:
-    """Check that the rule can be asked.
-
-    Raises:
-        ValueError: why not, in words for its author; a `Fault` of a condition says the place.
-    """
-    if rule.kind not in frozenset(Kind):
-        raise ValueError(f"kind: there is no {rule.kind!r}; it is one of {', '.join(Kind)}")
-    kind = Kind(rule.kind)
-    for name, seconds in (("for_s", rule.for_s), ("cooldown_s", rule.cooldown_s)):
-        if not 0 <= seconds <= _MOST_S:
-            raise ValueError(f"{name}: {seconds} is not between 0 and a year")
-    if kind is Kind.SIGNAL and (rule.until or rule.for_s):
-        raise ValueError("until, for_s: a signal is of one moment, it neither lasts nor ends")
-    if kind is not Kind.SIGNAL and not rule.condition:
-        raise ValueError(f"condition: a rule about {kind} needs one")
-    if rule.condition:
-        condition_of(rule.condition, kind)
-    if rule.until:
-        try:
-            condition_of(rule.until, kind)
-        except Fault as e:
-            raise ValueError(f"until: {e}") from e
-
-
-@lru_cache(maxsize=4096)
-def condition_of(text: str, kind: Kind = Kind.SIGNAL) -> Condition:
-    """Return what `text` says about subjects of `kind`.
-
-    Raises:
-        Fault: with its place.
-    """
-    return compile_condition(text, kind)
 
 
 def _any(wanted: tuple[str, ...], value: str) -> bool:

@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from libs.common.conditions.subjects import Fact
 from libs.common.events import MINUTE_NS, Grade, Origin
-from services.alerts.policy.subjects import Fact
 
 _FRESH_NS: Final = 5 * MINUTE_NS
 """Ingest reports every ten seconds: what is older says nothing of now."""

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Subject
 from libs.common.events import (
     MINUTE_NS,
     Candle,
@@ -24,7 +25,6 @@ from libs.common.events import (
     Trade,
 )
 from libs.common.events.symbols import SymbolError, parse
-from services.alerts.policy.subjects import Subject
 from services.alerts.policy.windows import gaps, outcomes
 from services.alerts.policy.windows.bursts import Burst
 from services.alerts.policy.windows.extremes import Funding, Interest

@@ -5,12 +5,13 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
+from libs.common.conditions.proper import condition_of
+from libs.common.conditions.subjects import Kind, Subject
 from libs.common.events import AlertRule
 from libs.common.runtime.clock import monotonic_s
 from services.alerts import metrics_asking
 from services.alerts.policy import cards
-from services.alerts.policy.matching import ask, condition_of, momentary
-from services.alerts.policy.subjects import Kind, Subject
+from services.alerts.policy.matching import ask, momentary
 from services.alerts.policy.triggers import State
 from services.alerts.store.rows import Entry
 

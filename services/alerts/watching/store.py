@@ -8,9 +8,9 @@ import msgspec
 from aiokafka import TopicPartition
 
 from libs.common.bus.codec import encode
+from libs.common.conditions.subjects import Kind, Subject
 from libs.common.events import LayerReading, Outcome
 from services.alerts.policy.matching import momentary
-from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.triggers import Phase, State
 from services.alerts.store import lives
 from services.alerts.store.outbox import Outbox

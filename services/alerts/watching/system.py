@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from services.alerts.policy.subjects import Fact, Kind, Subject
+from libs.common.conditions.subjects import Fact, Kind, Subject
 
 log = logging.getLogger(__name__)
 

@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from libs.common.bus import topics
 from libs.common.bus.codec import encode
 from libs.common.bus.kafka import Bus, Record, fold
+from libs.common.conditions.subjects import Subject
 from libs.common.events import DAY_NS, AlertRule, LayerReading, Outcome
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.alerts import metrics
@@ -28,7 +29,6 @@ from services.alerts.admission import storable
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.metrics_watching import Watched
 from services.alerts.patience import Patience
-from services.alerts.policy.subjects import Subject
 from services.alerts.policy.triggers import State
 from services.alerts.policy.watching import Watching
 from services.alerts.rules import Rules

@@ -1,9 +1,9 @@
 """What was last said of venues' feeds, from PostgreSQL; asked at most once a second."""
 
+from libs.common.conditions.subjects import Fact
 from libs.common.events import Origin
 from services.alerts.feeds import Feeds
 from services.alerts.policy.quality import Feed
-from services.alerts.policy.subjects import Fact
 
 S = 1_000_000_000
 PUT = """

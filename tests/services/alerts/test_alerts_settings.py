@@ -2,13 +2,13 @@
 
 import pytest
 
+from libs.common.conditions.proper import proper
 from libs.common.events import Label, Severity, Timeframe
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.settings import load
 from services.alerts.channels import opened, paces
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.channels.webhook import WebhookChannel
-from services.alerts.policy.matching import proper
 from services.alerts.settings import Settings
 from services.alerts.settings_watch import QUIET
 

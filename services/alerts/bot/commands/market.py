@@ -6,13 +6,13 @@ from typing import Any, Final
 import msgspec
 
 from libs.common.bus.codec import decode
+from libs.common.conditions.catalogue import METRICS
 from libs.common.events import LayerReading, Mark, Origin
 from libs.common.events.symbols import SymbolError, parse
 from services.alerts.bot import words
 from services.alerts.bot.command import Call, Command, Desk, Reply
 from services.alerts.policy import numbers
 from services.alerts.policy.arguments import symbol_of
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.markup import Piece, bold, join, lines
 from services.alerts.policy.wording import banner
 

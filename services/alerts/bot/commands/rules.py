@@ -2,14 +2,14 @@
 
 from typing import Final
 
+from libs.common.conditions.language import Fault, compile_condition
+from libs.common.conditions.subjects import Kind
 from libs.common.events import AlertRule, Severity
 from services.alerts.bot import people, rulebook, words
 from services.alerts.bot.command import Call, Command, Desk, Reply, Wrong
 from services.alerts.bot.commands.start import add, remove
 from services.alerts.policy.access import Role
-from services.alerts.policy.language import Fault, compile_condition
 from services.alerts.policy.markup import Piece, bold, join, lines
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.telling import ANY, Mode
 
 _USAGE: Final = "[add CONDITION | off ID | KIND on, silent, digest or off]"

@@ -3,12 +3,12 @@
 import re
 from typing import Any, Final
 
+from libs.common.conditions.catalogue import METRICS
 from services.alerts.bot import people, words
 from services.alerts.bot.command import Call, Command, Desk, Reply, Wrong
 from services.alerts.policy import arguments
 from services.alerts.policy.access import Role
 from services.alerts.policy.arguments import Mistake
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.markup import Piece, bold, join, lines
 
 _LAYERS: Final = tuple(name.removeprefix("layer_") for name in METRICS if name.startswith("layer_"))

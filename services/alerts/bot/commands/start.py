@@ -1,12 +1,12 @@
 """/start, /help, /subscribe, /unsubscribe, /watch, /unwatch: from a stranger to somebody who hears of signals."""
 
+from libs.common.conditions.templates import TEMPLATES, Template
 from libs.common.events import AlertRule
 from services.alerts.bot import people, rulebook, words
 from services.alerts.bot.command import Call, Command, Desk, Reply, Wrong
 from services.alerts.policy.access import Role
 from services.alerts.policy.arguments import symbol_of
 from services.alerts.policy.markup import Piece, bold, join, lines
-from services.alerts.policy.templates import TEMPLATES, Template
 
 _GROUPS = ("majors", "large", "mid")
 _ALL = "all signals"

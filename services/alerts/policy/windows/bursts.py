@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import Liquidation, Origin, Trade
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows import liquidations, prints
 from services.alerts.policy.windows.groups import GROUPS, cluster, radar, storm
 from services.alerts.policy.windows.liquidations import BRIEF_NS, Forced

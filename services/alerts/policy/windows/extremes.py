@@ -5,8 +5,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import HOUR_NS, MINUTE_NS, SECOND_NS, FundingRate, OpenInterest
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.ranks import Ranks
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject

@@ -4,9 +4,9 @@ from typing import Final
 
 from msgspec import Struct
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import FeedQuality
 from libs.common.events.catalogue import MARKET_WIDE
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from libs.common.conditions.subjects import Kind, Subject
 from libs.common.events import SECOND_NS, Gap
-from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.windows.telling import subject
 
 _VALID_S: Final = 900

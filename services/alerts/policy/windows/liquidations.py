@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact
 from libs.common.events import MINUTE_NS, SECOND_NS, Liquidation, PositionSide
-from services.alerts.policy.subjects import Fact
 from services.alerts.policy.windows.rolling import MILLIONTHS, Rolling, Sums, millionths
 from services.alerts.policy.windows.tally import Tally
 

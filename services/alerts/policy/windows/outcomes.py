@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import Outcome
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.telling import subject
 
 _VALID_S: Final = 3_600

@@ -4,9 +4,9 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import SECOND_NS, Side, Trade
 from libs.common.events.seen import Seen
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.rolling import MILLIONTHS, Rolling, Sums, millionths
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject

@@ -6,8 +6,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import MINUTE_NS, Candle, Timeframe
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject
 

@@ -4,8 +4,8 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import SECOND_NS, Origin
-from services.alerts.policy.subjects import Fact, Kind, Subject
 
 _GROWN: Final = (21, 20)
 """Within a second a sum is told again when it has grown by a twentieth."""

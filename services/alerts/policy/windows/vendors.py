@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec import Struct, field
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import DAY_NS, MINUTE_NS, Metric
 from libs.common.events.catalogue import METRICS
 from libs.common.events.seen import Seen
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.windows.rolling import MILLIONTHS, Rolling, millionths
 from services.alerts.policy.windows.tally import Tally
 from services.alerts.policy.windows.telling import subject

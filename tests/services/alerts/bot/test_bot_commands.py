@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from libs.common.bus.codec import encode
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events import AlertRule, Barrier, LayerReading, Mark, Origin, Outcome, Severity, Timeframe
 from services.alerts.bot import COMMANDS
 from services.alerts.policy.access import Role
-from services.alerts.policy.templates import TEMPLATES
 
 READER, OWNER, GROUP = 1001, 42, -77
 S = 1_000_000_000

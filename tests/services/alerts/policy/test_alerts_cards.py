@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.sandbox.telegram_entities import parse_html
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.subjects import Kind, Subject
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events import AlertRule, Origin, Severity
 from services.alerts.policy.cards import HEADLINE_UNITS, about, alert_id, card, compose, headline, valid_until_ns
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.markup import MESSAGE_UNITS, units
-from services.alerts.policy.subjects import Kind, Subject
-from services.alerts.policy.templates import TEMPLATES
 
 AT_NS = 1_700_000_045 * 10**9  # 2023-11-14 22:14:05 UTC
 STORM = {

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.proper import condition_of, proper
+from libs.common.conditions.subjects import Fact, Kind, Subject
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events import (
     SECOND_NS,
     AlertRule,
@@ -20,11 +24,8 @@ from libs.common.events import (
     Timeframe,
     Verdict,
 )
-from services.alerts.policy.catalogue import METRICS
 from services.alerts.policy.judged import subject_of
-from services.alerts.policy.matching import ask, condition_of, match, momentary, proper
-from services.alerts.policy.subjects import Fact, Kind, Subject
-from services.alerts.policy.templates import TEMPLATES
+from services.alerts.policy.matching import ask, match, momentary
 from services.alerts.policy.triggers import State
 from services.signals.engine.config import WEIGHTS
 

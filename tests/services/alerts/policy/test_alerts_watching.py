@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.language import compile_condition
+from libs.common.conditions.subjects import Kind
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events import BookDelta, Gap, MarkPrice, Outcome, Trade
 from libs.common.events.catalogue import METRICS as VENDORS
-from services.alerts.policy.catalogue import METRICS
-from services.alerts.policy.language import compile_condition
-from services.alerts.policy.subjects import Kind
-from services.alerts.policy.templates import TEMPLATES
 from services.alerts.policy.triggers import State, ending, step
 from services.alerts.policy.watching import WINDOWS, Watching
 from services.ingest.recording.normalize import Normalizer

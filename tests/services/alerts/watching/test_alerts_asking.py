@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from prometheus_client import REGISTRY
 
+from libs.common.conditions.subjects import Fact, Kind, Subject
 from libs.common.events import SECOND_NS, AlertRule, Origin, Severity
-from services.alerts.policy.subjects import Fact, Kind, Subject
 from services.alerts.policy.triggers import Phase, State
 from services.alerts.watching.asking import Found, Place, Rulebook
 

@@ -6,13 +6,13 @@ import math
 import pytest
 
 from libs.common.bus.consuming import CONSUMED, LAG, PARKED
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.subjects import Kind
 from libs.common.runtime.clock import monotonic_s
 from libs.common.runtime.health import Health
 from libs.common.runtime.memory import LIMIT, RESIDENT
 from libs.common.runtime.process import UP
 from services.alerts.metrics import OLDEST_SECONDS
-from services.alerts.policy.catalogue import METRICS
-from services.alerts.policy.subjects import Kind
 from services.alerts.watching.system import ANSWER_BYTES, Meter, System
 from services.gateway.metrics import REQUESTS
 

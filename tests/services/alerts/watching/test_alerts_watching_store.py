@@ -6,8 +6,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from libs.common.bus.codec import decode
+from libs.common.conditions.subjects import Kind, Subject
 from libs.common.events import DAY_NS, AlertRule, Barrier, LayerReading, Outcome, Timeframe
-from services.alerts.policy.subjects import Kind, Subject
 from services.alerts.policy.triggers import Phase, State
 from services.alerts.watching.asking import Found, Rulebook
 from services.alerts.watching.store import Overtaken, Rows, WatchStore

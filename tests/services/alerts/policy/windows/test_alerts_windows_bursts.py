@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import SECOND_NS, Liquidation, MarkPrice
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.watching import Watching
 from services.ingest.recording.normalize import Normalizer
 from tests.services.alerts.policy.windows.market_events import BTC, LONG, SHORT, liquidation, market, ns, trade

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import MINUTE_NS
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.watching import Watching
 from services.alerts.policy.windows.ranks import FEWEST, MOST, SLOT_NS, Ranks
 from tests.services.alerts.policy.windows.market_events import BTC, funding, interest, ns

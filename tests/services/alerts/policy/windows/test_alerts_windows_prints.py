@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import SECOND_NS, Origin, Side, Trade
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.watching import Watching
 from tests.services.alerts.policy.windows.market_events import BTC, BUY, SELL, ns, trade
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import Barrier, FeedQuality, Gap, Grade, Outcome, StreamQuality, Timeframe
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.watching import Watching
 from tests.services.alerts.policy.windows.market_events import BTC, market, ns
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events.catalogue import MARKET_WIDE, METRICS
-from services.alerts.policy.subjects import Kind
 from services.alerts.policy.watching import Watching
 from services.alerts.policy.windows.vendors import MOMENTS
 from tests.services.alerts.policy.windows.market_events import BTC, metric, ns

@@ -13,12 +13,12 @@ from typing import Final
 
 from cel_expr_python import cel
 
-from services.alerts.policy.catalogue import METRICS
-from services.alerts.policy.language import limits
-from services.alerts.policy.language.fault import Fault
-from services.alerts.policy.language.grammar import Grammar
-from services.alerts.policy.language.tokens import Sort, Token, tokens
-from services.alerts.policy.subjects import Fact, Kind
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.language import limits
+from libs.common.conditions.language.fault import Fault
+from libs.common.conditions.language.grammar import Grammar
+from libs.common.conditions.language.tokens import Sort, Token, tokens
+from libs.common.conditions.subjects import Fact, Kind
 
 _LIBRARY: Final = {
     "!_": "logical_not",

@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import Severity
-from services.alerts.policy.subjects import Kind
 
 
 class Template(Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from libs.common.conditions.subjects import Kind
 from libs.common.events import (
     Barrier,
     Direction,
@@ -16,7 +17,6 @@ from libs.common.events import (
     Timeframe,
 )
 from libs.common.events.catalogue import METRICS as _VENDORS
-from services.alerts.policy.subjects import Kind
 
 FactType: TypeAlias = type[float] | type[str] | type[bool]
 

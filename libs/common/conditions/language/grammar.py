@@ -12,11 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.alerts.policy.catalogue import METRICS, Metric
-from services.alerts.policy.language import limits
-from services.alerts.policy.language.fault import Fault
-from services.alerts.policy.language.tokens import WORDS, Sort, Token
-from services.alerts.policy.subjects import Kind
+from libs.common.conditions.catalogue import METRICS, Metric
+from libs.common.conditions.language import limits
+from libs.common.conditions.language.fault import Fault
+from libs.common.conditions.language.tokens import WORDS, Sort, Token
+from libs.common.conditions.subjects import Kind
 
 _OPERAND: Final = "a metric, a number, a text in quotes, true, false or ("
 _VALUES: Final = (Sort.NUMBER, Sort.TEXT, Sort.TRUTH)

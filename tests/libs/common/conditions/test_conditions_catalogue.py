@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from libs.common import events
+from libs.common.conditions.catalogue import METRICS
+from libs.common.conditions.language import Fault, compile_condition
+from libs.common.conditions.subjects import Fact, Kind
+from libs.common.conditions.templates import TEMPLATES
 from libs.common.events.catalogue import METRICS as VENDORS
 from libs.common.events.feeds import StreamQuality
-from services.alerts.policy.catalogue import METRICS
-from services.alerts.policy.language import Fault, compile_condition
-from services.alerts.policy.subjects import Fact, Kind
-from services.alerts.policy.templates import TEMPLATES
 
 DOCS = (Path(__file__).parents[4] / "docs" / "alerts.md").read_text()
 TYPES = {float: "number", str: "text", bool: "true or false"}

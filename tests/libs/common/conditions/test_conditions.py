@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.policy.language import Condition, Fault, compile_condition
-from services.alerts.policy.subjects import Fact, Kind
-from tests.services.alerts.policy.hostile_conditions import hostile
+from libs.common.conditions.language import Condition, Fault, compile_condition
+from libs.common.conditions.subjects import Fact, Kind
+from tests.libs.common.conditions.hostile_conditions import hostile
 
 ROWS = hostile()
 FACTS: dict[str, Fact] = {

@@ -1,6 +1,6 @@
 """Conditions of rules: a text in; what can be asked about a subject's facts, or a fault with its place, out."""
 
-from services.alerts.policy.language.check import Condition, compile_condition
-from services.alerts.policy.language.fault import Fault
+from libs.common.conditions.language.check import Condition, compile_condition
+from libs.common.conditions.language.fault import Fault
 
 __all__ = ["Condition", "Fault", "compile_condition"]

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.alerts.policy.language import limits
-from services.alerts.policy.language.fault import Fault, visible
+from libs.common.conditions.language import limits
+from libs.common.conditions.language.fault import Fault, visible
 
 
 class Sort(Enum):
