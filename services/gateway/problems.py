@@ -37,24 +37,56 @@ CODES: Final = {
     "bad_request": (400, "The request is not understood"),
     "invalid_parameter": (400, "A parameter does not fit"),
     "unknown_parameter": (400, "There is no such parameter"),
-    "unauthenticated": (401, "An API key is needed"),
-    "forbidden": (403, "The key does not allow this"),
+    "unauthenticated": (401, "Nobody is signed in"),
+    "forbidden": (403, "This is not allowed to you"),
     "origin_not_allowed": (403, "Pages of this origin may not ask"),
+    "csrf": (403, "The page's token is missing"),
+    "https_required": (403, "This is served over HTTPS only"),
     "unknown_symbol": (404, "The symbol is not known"),
     "unknown_venue": (404, "The venue does not show this symbol"),
     "unknown_signal": (404, "The signal is not known"),
     "not_found": (404, "There is no such resource"),
     "method_not_allowed": (405, "The resource does not offer this method"),
+    "request_timeout": (408, "The request came too slowly"),
+    "conflict": (409, "The resource is in another state"),
+    "idempotency_in_flight": (409, "The same request is being done"),
+    "resync_required": (409, "The cursor is too old"),
     "too_large": (413, "The request is too large"),
+    "uri_too_long": (414, "The address is too long"),
+    "unsupported_media_type": (415, "The body is of another kind"),
     "host_not_allowed": (421, "This host name is not served"),
+    "invalid_body": (422, "The body does not fit"),
+    "unknown_field": (422, "There is no such field"),
+    "idempotency_key_reused": (422, "The idempotency key belongs to another request"),
+    "rate_limited": (429, "Too many requests"),
+    "quota_exhausted": (429, "The quota is used up"),
+    "too_many_connections": (429, "Too many connections"),
+    "locked_out": (429, "Too many failed attempts"),
+    "headers_too_large": (431, "The headers are too large"),
     "internal": (500, "The gateway failed"),
     "book_unavailable": (503, "There is no book yet"),
     "book_out_of_sync": (503, "The book is being rebuilt"),
     "dependency_down": (503, "A store does not answer"),
+    "limits_degraded": (503, "This needs limits that cannot be counted now"),
+    "time_exceeded": (503, "There was no answer in time"),
 }
 """Every code with its status and title."""
 
-_RETRYABLE: Final = frozenset({"book_unavailable", "book_out_of_sync", "dependency_down"})
+_RETRYABLE: Final = frozenset(
+    {
+        "book_unavailable",
+        "book_out_of_sync",
+        "dependency_down",
+        "idempotency_in_flight",
+        "limits_degraded",
+        "locked_out",
+        "quota_exhausted",
+        "rate_limited",
+        "request_timeout",
+        "time_exceeded",
+        "too_many_connections",
+    }
+)
 
 
 class Problem(Exception):

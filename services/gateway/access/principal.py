@@ -1,0 +1,47 @@
+"""Who asks, whatever they showed for it. Pure."""
+
+from enum import StrEnum, unique
+from typing import Final
+
+from msgspec import Struct
+
+from services.gateway.access.scopes import READING, Role, Scope
+
+
+@unique
+class Way(StrEnum):
+    """How somebody came in."""
+
+    ANONYMOUS = "anonymous"
+    KEY = "key"
+    SESSION = "session"
+    BOOTSTRAP = "bootstrap"
+
+
+class Principal(Struct, frozen=True, kw_only=True):
+    """Who asks, and what they may."""
+
+    way: Way
+    subject: str
+    """The user's id; empty for nobody."""
+    credential: str
+    """The key's id, or the family of the session's tokens: what can be revoked."""
+    name: str
+    scopes: frozenset[Scope]
+    role: Role = Role.READER
+    expires_ns: int | None = None
+    limits: str = "standard"
+    """Which row of the limits' table counts for them."""
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether `scope` is theirs."""
+        return scope is Scope.PUBLIC or scope in self.scopes
+
+
+NOBODY: Final = Principal(way=Way.ANONYMOUS, subject="", credential="", name="nobody", scopes=frozenset())
+"""Who shows nothing where something is needed."""
+
+ANONYMOUS: Final = Principal(
+    way=Way.ANONYMOUS, subject="", credential="anonymous", name="anonymous", scopes=frozenset(READING)
+)
+"""Who shows nothing where that is enough: the sandbox market on this machine."""

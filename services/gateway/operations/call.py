@@ -1,0 +1,65 @@
+"""The one way to an operation, for every surface: scope, limits, time, then the work."""
+
+import asyncio
+from functools import partial
+from typing import Any, TypeVar
+
+from msgspec import Struct
+
+from services.gateway.access.principal import Way
+from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.operation import Operation
+from services.gateway.problems import Problem, field_problem
+
+P = TypeVar("P", bound=Struct)
+A = TypeVar("A")
+
+
+async def call(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> A:
+    """Return the operation's answer.
+
+    Raises:
+        Problem: not signed in, not allowed, beyond a limit, out of time, or what the operation says.
+    """
+    check_scope(caller, operation)
+    if desk.gate is not None:
+        await desk.gate.admit(caller, operation)
+    return await perform(desk, caller, operation, params)
+
+
+def check_scope(caller: Caller, operation: Operation[Any, Any]) -> None:
+    """Let pass who may.
+
+    Raises:
+        Problem: `unauthenticated` for nobody, `forbidden` for somebody.
+    """
+    if caller.principal.may(operation.scope):
+        return
+    if caller.principal.way is Way.ANONYMOUS and not caller.principal.credential:
+        raise field_problem("unauthenticated", "Authorization", "send an API key: Bearer csx_live_...")
+    raise Problem("forbidden", f"this needs the scope {operation.scope}")
+
+
+async def perform(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> A:
+    """Do the work of an admitted call within its time.
+
+    Raises:
+        Problem: `time_exceeded`, or what the operation says.
+    """
+    try:
+        async with asyncio.timeout(operation.timeout_s):
+            if operation.read is not None:
+                return await operation.read(desk, caller, params)
+            assert operation.write is not None, "an operation reads or writes"
+            if desk.ledger is None:
+                raise Problem("dependency_down", "nothing is written here")
+            work = partial(_write, operation, desk, caller, params)
+            answer: A = await desk.ledger.once(caller, operation, params, work)
+            return answer
+    except TimeoutError as e:
+        raise Problem("time_exceeded", f"there was no answer within {operation.timeout_s:g} s; try again") from e
+
+
+async def _write(operation: Operation[Any, Any], desk: Desk, caller: Caller, params: Any, connection: Any) -> Any:
+    assert operation.write is not None, "only writes come here"
+    return await operation.write(desk, caller, connection, params)

@@ -1,0 +1,16 @@
+"""Every operation of the gateway. A new one is a row in its file; a new file is a line here."""
+
+from typing import Any, Final
+
+from services.gateway.operations.health import HEALTH
+from services.gateway.operations.markets import MARKETS
+from services.gateway.operations.operation import Operation
+from services.gateway.operations.signals import SIGNALS
+
+OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
+    *MARKETS,
+    *SIGNALS,
+    *HEALTH,
+)
+
+BY_NAME: Final[dict[str, Operation[Any, Any]]] = {operation.name: operation for operation in OPERATIONS}

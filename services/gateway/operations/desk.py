@@ -1,0 +1,68 @@
+"""What operations work with: the stores and the parts of this process; and who asks."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from libs.common.runtime.clock import now_ns
+from services.gateway.access.principal import Principal
+from services.gateway.board import Board
+from services.gateway.operations.operation import Connection, Operation, Written
+from services.gateway.store.latest import Latest
+from services.gateway.store.store import Store
+
+
+@dataclass(slots=True, kw_only=True)
+class Caller:
+    """One request's side of a call: who asks, from where, and what its answer's head will say."""
+
+    principal: Principal
+    address: str = ""
+    """The client's address, as far as it is known."""
+    request_id: str = ""
+    idempotency_key: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers for the answer, added on the way: limits, replays."""
+
+
+class Gate(Protocol):
+    """Counts calls against their limits."""
+
+    async def admit(self, caller: Caller, operation: Operation[Any, Any]) -> None:
+        """Take the operation's cost from the caller's budgets and say so in the headers.
+
+        Raises:
+            Problem: `rate_limited` or `quota_exhausted`.
+        """
+
+
+class Ledger(Protocol):
+    """Does each write once, in one transaction with its audit and its idempotency key."""
+
+    async def once(
+        self,
+        caller: Caller,
+        operation: Operation[Any, Any],
+        params: Any,
+        work: Callable[[Connection], Awaitable[Written[Any]]],
+    ) -> Any:
+        """Return the answer of `work`, or the stored one where the key was used for the same request.
+
+        Raises:
+            Problem: `idempotency_in_flight`, `idempotency_key_reused`.
+        """
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """The collaborators of every operation; a part that is None is not there in this process."""
+
+    store: Store
+    latest: Latest
+    board: Board
+    faults: Callable[[], Awaitable[dict[str, str]]]
+    """Why this process cannot serve."""
+    clock: Callable[[], int] = now_ns
+    stale_after_s: float = 15.0
+    gate: Gate | None = None
+    ledger: Ledger | None = None
