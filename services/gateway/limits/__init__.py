@@ -1,0 +1,1 @@
+"""How much anybody may ask: buckets in Redis, shared by all replicas."""
