@@ -15,13 +15,17 @@ from tests.workers import pytest_runtest_protocol, pytest_xdist_make_scheduler  
 settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("csx")  # a busy machine is slow, not wrong
 
+_SERVERS = {"postgres_dsn", "redis_url", "broker"}
+"""Fixtures that are servers in processes of their own: a busy machine may let them miss a deadline."""
+
 _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what runs against the wall clock, in processes of its own, a second try; the report counts it as rerun."""
+    """Give what waits for servers against the wall clock a second try; the report counts it as rerun."""
     for item in items:
-        if {"slow", "native", "browser"} & {mark.name for mark in item.iter_markers()}:
+        marked = {"slow", "native", "browser"} & {mark.name for mark in item.iter_markers()}
+        if marked or _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
