@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.alerts.channels.addresses import Rules
+from libs.common.runtime.addresses import Rules
 from services.alerts.channels.channel import Channel
 from services.alerts.channels.telegram import TelegramChannel
 from services.alerts.channels.webhook import WebhookChannel

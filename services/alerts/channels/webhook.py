@@ -15,9 +15,7 @@ from typing import Final
 import httpx
 import msgspec
 
-from libs.common.runtime.clock import now_ns
-from services.alerts.channels import signing
-from services.alerts.channels.addresses import (
+from libs.common.runtime.addresses import (
     Forbidden,
     Resolver,
     Rules,
@@ -26,6 +24,8 @@ from services.alerts.channels.addresses import (
     read,
     resolve_by_system,
 )
+from libs.common.runtime.clock import now_ns
+from services.alerts.channels import signing
 from services.alerts.channels.channel import Channel, Gone, Message, Outcome, Refused, RetryAfter, Sent
 from services.alerts.policy.markup import Piece
 from services.alerts.policy.wording import mark_repeat

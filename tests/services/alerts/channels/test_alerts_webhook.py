@@ -10,8 +10,8 @@ import httpx
 import msgspec
 import pytest
 
+from libs.common.runtime.addresses import Rules
 from libs.common.runtime.clock import monotonic_s, now_ns
-from services.alerts.channels.addresses import Rules
 from services.alerts.channels.channel import Gone, Message, Outcome, Refused, RetryAfter, Sent
 from services.alerts.channels.signing import verify
 from services.alerts.channels.webhook import ANSWER_BYTES, WebhookChannel, delivery_id

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.alerts.channels.addresses import Forbidden, Rules, addresses, fault_of, read
+from libs.common.runtime.addresses import Forbidden, Rules, addresses, fault_of, read
 
 PUBLIC = Rules()
 WIDE = Rules(ports=frozenset({80, 443, 8443}), private=True)
