@@ -33,6 +33,24 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """WebSocket clients at once."""
     queue_size: int = Field(default=1000, ge=1)
     """Signals that may wait for one slow client before it is cut."""
+    limit_second: int = Field(default=20, ge=1)
+    """Requests a second of one credential."""
+    limit_minute: int = Field(default=600, ge=100)
+    """Cost of one credential's requests a minute."""
+    limit_day: int = Field(default=0, ge=0)
+    """Cost of one credential's requests a day, where its key has no quota of its own; 0: no limit by day."""
+    limit_address: int = Field(default=300, ge=1)
+    """Requests a minute of one address that shows no credential."""
+    limit_address_known: int = Field(default=3_000, ge=1)
+    """Requests a minute of one address that shows credentials."""
+    limit_failures: int = Field(default=10, ge=1)
+    """Refused credentials a minute of one address; then it is locked out."""
+    replicas: int = Field(default=1, ge=1)
+    """Gateways that share one Redis: without it each admits its part of every limit."""
+    cache_mib: int = Field(default=16, ge=0)
+    """Memory for answers that are kept a moment for all who ask the same; 0 keeps none."""
+    lag_s: float = Field(default=30.0, gt=0)
+    """A projection that is further behind its topic makes this process not ready."""
     bootstrap_key: SecretStr = SecretStr("")
     """An API key that needs no row in the database: `csx up` makes one for its page. Local environment only."""
     anonymous: bool = False

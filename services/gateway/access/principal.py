@@ -32,6 +32,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     expires_ns: int | None = None
     limits: str = "standard"
     """Which row of the limits' table counts for them."""
+    quota_day: int | None = None
+    """What a day's calls may cost, where the key says so; None: what is usual."""
 
     def may(self, scope: Scope) -> bool:
         """Tell whether `scope` is theirs."""

@@ -97,6 +97,10 @@ class Policies:
         name = "address" if known else "anonymous"
         return Bucket(name, address, quota, MINUTE_S), self._failures(address, 0)
 
+    def look(self, address: str) -> tuple[Bucket, ...]:
+        """Return a look at an address's refused credentials alone."""
+        return (self._failures(address, 0),)
+
     def failure(self, address: str) -> tuple[Bucket, ...]:
         """Return what a refused credential costs its address."""
         return (self._failures(address, 1),)
@@ -117,15 +121,19 @@ class Policies:
         if per_day := quotas.per_day * times if quota_day is None else quota_day:
             buckets.append(Bucket("day", credential, per_day, DAY_S, cost))
         if cost >= HEAVY:
-            buckets.append(self.heavy(credential, operation, cost, times))
+            buckets.append(_heavy(credential, operation, cost, times))
         return tuple(buckets)
 
-    def heavy(self, subject: str, operation: str, cost: int, times: int = 1) -> Bucket:
-        """Return the bucket that one costly operation has for each who calls it."""
-        return Bucket(operation, subject, HEAVY_CALLS * times * cost, MINUTE_S, cost)
+    def nobody(self, address: str, *, operation: str, cost: int) -> tuple[Bucket, ...]:
+        """Return the buckets of an operation called without a credential, beside those at the door."""
+        return (_heavy(address, operation, cost, 1),) if cost >= HEAVY else ()
 
     def _failures(self, address: str, cost: int) -> Bucket:
         return Bucket("failures", address, self._quotas.failures, MINUTE_S, cost)
+
+
+def _heavy(subject: str, operation: str, cost: int, times: int) -> Bucket:
+    return Bucket(operation, subject, HEAVY_CALLS * times * cost, MINUTE_S, cost)
 
 
 def locked(door: Admission) -> bool:
