@@ -12,13 +12,17 @@ CREATE TABLE gateway.recipients (
 CREATE TABLE gateway.rules (
     rule_id    text    PRIMARY KEY,
     owner      text    NOT NULL,       -- empty: it came by another way, as from the bot
+    channel    text    NOT NULL,
+    recipient  text    NOT NULL,
     state      text    NOT NULL CHECK (state IN ('said', 'published', 'rejected')),
     fault      text,
-    revision   bigint  NOT NULL,       -- event_ns of the rule
+    revision   bigint  NOT NULL,       -- offset + 1 of its newest record that was read from the topic; 0: none was
     deleted    boolean NOT NULL,
     event      bytea   NOT NULL
 );
 CREATE INDEX rules_of_owner ON gateway.rules (owner, rule_id);
+CREATE INDEX rules_of_recipient ON gateway.rules (channel, recipient);
+CREATE INDEX deliveries_of_recipient ON gateway.deliveries (channel, recipient, at_ns DESC, alert_id DESC);
 
 CREATE TABLE gateway.announcements (
     seq   bigserial PRIMARY KEY,
