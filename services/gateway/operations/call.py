@@ -2,17 +2,20 @@
 
 import asyncio
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from services.gateway.access.principal import Way
-from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.desk import Caller, Desk, Kept
 from services.gateway.operations.operation import Operation
 from services.gateway.problems import Problem, field_problem
 
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A")
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 async def call(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> A:
@@ -21,10 +24,36 @@ async def call(desk: Desk, caller: Caller, operation: Operation[P, A], params: P
     Raises:
         Problem: not signed in, not allowed, beyond a limit, out of time, or what the operation says.
     """
+    await admit(desk, caller, operation)
+    return await perform(desk, caller, operation, params)
+
+
+async def call_encoded(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> Kept:
+    """Return the operation's answer as JSON; one that may be shared is made once for all who ask at the same time.
+
+    Raises:
+        Problem: as `call`.
+    """
+    await admit(desk, caller, operation)
+    make = partial(_encoded, desk, caller, operation, params)
+    if operation.freshness is None or desk.cache is None:
+        return Kept(await make())
+    return await desk.cache.answer(operation, params, make)
+
+
+async def _encoded(desk: Desk, caller: Caller, operation: Operation[Any, Any], params: Any) -> bytes:
+    return _encode(await perform(desk, caller, operation, params))
+
+
+async def admit(desk: Desk, caller: Caller, operation: Operation[Any, Any]) -> None:
+    """Let pass who may, within their limits.
+
+    Raises:
+        Problem: not signed in, not allowed, or beyond a limit.
+    """
     check_scope(caller, operation)
     if desk.gate is not None:
         await desk.gate.admit(caller, operation)
-    return await perform(desk, caller, operation, params)
 
 
 def check_scope(caller: Caller, operation: Operation[Any, Any]) -> None:

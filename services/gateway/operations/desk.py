@@ -4,12 +4,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from libs.common.runtime.clock import now_ns
 from services.gateway.access.principal import Principal
 from services.gateway.board import Board
 from services.gateway.operations.operation import Connection, Operation, Written
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
+from services.gateway.stream.opening import Sessions
 
 
 @dataclass(slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Caller:
     idempotency_key: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Headers for the answer, added on the way: limits, replays."""
+    cookies: list[str] = field(default_factory=list)
+    """`Set-Cookie` lines for the answer."""
 
 
 class Gate(Protocol):
@@ -53,6 +58,26 @@ class Ledger(Protocol):
         """
 
 
+class Kept(Struct, frozen=True):
+    """An answer as it goes out."""
+
+    body: bytes
+    """JSON."""
+    etag: str = ""
+    """Of these bytes, in its quotes; empty where nobody has computed it yet."""
+
+
+class Cache(Protocol):
+    """Keeps answers that are the same for all who may ask."""
+
+    async def answer(self, operation: Operation[Any, Any], params: Any, make: Callable[[], Awaitable[bytes]]) -> Kept:
+        """Return a kept answer, or make it once for all who ask for it now.
+
+        Raises:
+            Problem: as `make`; failures are not kept.
+        """
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """The collaborators of every operation; a part that is None is not there in this process."""
@@ -66,3 +91,5 @@ class Desk:
     stale_after_s: float = 15.0
     gate: Gate | None = None
     ledger: Ledger | None = None
+    cache: Cache | None = None
+    sessions: Sessions | None = None

@@ -3,6 +3,7 @@
 import enum
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -29,7 +30,7 @@ def parse(params: type[P], given: Mapping[str, object], *, texts: bool) -> P:
     Raises:
         Problem: names the field at fault.
     """
-    if unknown := sorted(set(given) - {one.encode_name for one in msgspec.structs.fields(params)}):
+    if unknown := sorted(given.keys() - names(params)):
         errors = [FieldError(name, "there is no such parameter here") for name in unknown]
         raise Problem(
             "unknown_parameter" if texts else "unknown_field", f"unknown parameter: {', '.join(unknown)}", *errors
@@ -40,6 +41,12 @@ def parse(params: type[P], given: Mapping[str, object], *, texts: bool) -> P:
         fault = _fault(params, str(e))
         code = "unknown_field" if fault.message == _NO_SUCH and not texts else "invalid_body"
         raise Problem("invalid_parameter" if texts else code, f"{fault.field}: {fault.message}", fault) from e
+
+
+@cache
+def names(params: type[Struct]) -> frozenset[str]:
+    """Return the names of the parameters of a type."""
+    return frozenset(one.encode_name for one in msgspec.structs.fields(params))
 
 
 _NO_SUCH: Final = "there is no such field"
