@@ -14,6 +14,7 @@ CREATE TABLE gateway.rules (
     owner      text    NOT NULL,       -- empty: it came by another way, as from the bot
     channel    text    NOT NULL,
     recipient  text    NOT NULL,
+    template   text    NOT NULL,       -- empty: it was made of none
     state      text    NOT NULL CHECK (state IN ('said', 'published', 'rejected')),
     fault      text,
     revision   bigint  NOT NULL,       -- offset + 1 of its newest record that was read from the topic; 0: none was
