@@ -65,6 +65,8 @@ class Kept(Struct, frozen=True):
     """JSON."""
     etag: str = ""
     """Of these bytes, in its quotes; empty where nobody has computed it yet."""
+    born_s: float | None = None
+    """When it was made, on the monotonic clock, where it is kept."""
 
 
 class Cache(Protocol):
