@@ -60,7 +60,7 @@ def _operation(shapes: Shapes, where: str, old: Document, new: Document) -> Iter
 
 
 def _secured(operation: Document, document: Document) -> bool:
-    ways: list[Document] = operation.get("security", document.get("security", []))
+    ways: Any = operation["security"] if "security" in operation else document.get("security")
     return bool(ways) and {} not in ways
 
 
