@@ -24,6 +24,7 @@ PARKED: Final = Counter("csx_bus_parked_total", "Records that could not be proce
 RETRIED: Final = Counter("csx_bus_retried_total", "Handlings tried again.", ["group", "topic"])
 REBALANCED: Final = Counter("csx_bus_rebalances_total", "Assignments taken.", ["group"])
 LAG: Final = Gauge("csx_bus_lag_records", "Records on the broker not yet handled.", ["group", "topic", "partition"])
+LATE: Final = Gauge("csx_bus_lag_seconds", "Age of the newest record handled, while others wait; 0 else.", ["group"])
 HANDLING: Final = Histogram("csx_bus_batch_seconds", "Time to handle one batch.", ["group"])
 
 _STUCK_AFTER_S: Final = 30.0
@@ -38,6 +39,8 @@ class Record(Struct, frozen=True):
     offset: int
     key: bytes
     event: Event
+    timestamp_ms: int = 0
+    """When the broker, or who published it, says it was; 0 where nobody does."""
 
 
 Handler: TypeAlias = Callable[[Sequence[Record]], Awaitable[None]]
@@ -66,6 +69,7 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
         self._lock = asyncio.Lock()
         self._failed = False
         self._moved_s = monotonic_s()
+        self._late_s = 0.0
         self.owned: frozenset[TopicPartition] = frozenset()
         self._reached: dict[TopicPartition, int] = {}
         self.consumer: Callable[[], AIOKafkaConsumer | None] = lambda: None
@@ -119,6 +123,8 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
                 CONSUMED.labels(self.group, record.topic).inc()
             await self._commit(consumer, current)
             self._moved_s = monotonic_s()
+            newest_ms = max(record.timestamp or 0 for record in current)
+            self._late_s = max(0.0, now_ns() / 1e9 - newest_ms / 1e3) if newest_ms > 0 else 0.0
 
     def _stop(self, message: str, error: Exception) -> None:
         self._failed = True
@@ -145,7 +151,8 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             except CodecError as e:
                 await self.park(raw.topic, raw.partition, raw.offset, raw.value or b"", "decode", str(e))
             else:
-                records.append(Record(raw.topic, raw.partition, raw.offset, raw.key or b"", event))
+                key, timestamp_ms = raw.key or b"", max(0, raw.timestamp or 0)
+                records.append(Record(raw.topic, raw.partition, raw.offset, key, event, timestamp_ms))
         return records
 
     async def park(self, topic: str, partition: int, offset: int, payload: bytes, reason: str, detail: str) -> None:
@@ -218,6 +225,15 @@ class Folding(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publ
             LAG.labels(self.group, part.topic, str(part.partition)).set(behind)
             total += behind
         return total
+
+    async def lag_s(self) -> float:
+        """Return how old the newest record was that was handled last, while others wait; 0 when none does.
+
+        A consumer that does not move at all says so in `stuck`.
+        """
+        late_s = self._late_s if await self.lag() else 0.0
+        LATE.labels(self.group).set(late_s)
+        return late_s
 
     async def stuck(self) -> str | None:
         """Return why the consumer does not move, or None."""

@@ -103,7 +103,7 @@ class Bus:
         while True:
             await asyncio.sleep(interval_s)
             for consumer in self.consumers:
-                await consumer.lag()
+                await consumer.lag_s()
 
 
 def connect(settings: ServiceSettings, client_id: str, process: Process | None = None) -> Bus:
