@@ -1,18 +1,19 @@
 """Questions to answers: finds the market that is meant, reads the stores, puts age and origin on everything."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from libs.common.events import Direction, Origin, Timeframe
 from libs.common.runtime.clock import monotonic_s, now_ns
 from services.gateway.problems import Problem, field_problem
 from services.gateway.schemas.markets import Book, BookAnswer, Candles, Market, Markets, Readings, bar
+from services.gateway.schemas.provenance import KeptQuality, OfMarket, in_short
 from services.gateway.schemas.signals import SignalDetail, Signals, detail, summary
 from services.gateway.schemas.system import Feed, HealthView
 from services.gateway.schemas.times import age_s, rfc3339
-from services.gateway.store import cursor
+from services.gateway.store.cursor import CursorError, Cursors, Place
 from services.gateway.store.latest import Latest
 from services.gateway.store.rows import MarketRow
 from services.gateway.store.store import SignalFilter, Store
@@ -23,29 +24,69 @@ NEWEST: Final = "the venue with the newest data; within 10 s of each other the f
 
 _EQUALLY_NEW_NS: Final = 10_000_000_000
 _HEALTH_EVERY_S: Final = 1.0
+_SIGNALS: Final = "signals.list"
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """The market that is meant, and what every answer about it says first."""
+
+    row: MarketRow
+    rule: str
+    now_ns: int
+    kept: KeptQuality | None
+    stale_after_s: float
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """The fields of `OfMarket`."""
+        age = age_s(self.row.seen_ns, self.now_ns)
+        quality, cause = in_short(self.kept, self.row.origin, self.now_ns)
+        head = OfMarket(
+            venue=self.row.venue,
+            symbol=self.row.symbol,
+            origin=self.row.origin,
+            chosen_by=self.rule,
+            as_of_ns=self.now_ns,
+            as_of=rfc3339(self.now_ns),
+            seen_ns=self.row.seen_ns,
+            age_s=age,
+            stale=age > self.stale_after_s,
+            quality=quality,
+            quality_cause=cause,
+        )
+        return structs.asdict(head)
 
 
 class Board:
     """Everything that may be asked, over the stores."""
 
     def __init__(
-        self, store: Store, latest: Latest, *, stale_after_s: float = 15.0, clock: Callable[[], int] = now_ns
+        self,
+        store: Store,
+        latest: Latest,
+        *,
+        stale_after_s: float = 15.0,
+        clock: Callable[[], int] = now_ns,
+        cursors: Cursors | None = None,
     ) -> None:
         self._store = store
         self._latest = latest
         self._stale_after_s = stale_after_s
         self._clock = clock
+        self._cursors = cursors or Cursors()
         self._health: tuple[float, HealthView] | None = None
 
     async def markets(self) -> Markets:
         """Return every known market with its last price."""
         now = self._clock()
         prices = {(price.venue, price.symbol): price for price in await self._latest.prices(now)}
+        kept = await self._latest.qualities()
         found: list[Market] = []
         for row in await self._store.markets():
             price = prices.get((row.venue, row.symbol))
             seen_ns = max(row.seen_ns, price.seen_ns if price else 0)
             age = age_s(seen_ns, now)
+            quality, cause = in_short(kept.get(row.venue), row.origin, now)
             found.append(
                 Market(
                     venue=row.venue,
@@ -56,6 +97,8 @@ class Board:
                     seen_ns=seen_ns,
                     age_s=age,
                     stale=age > self._stale_after_s,
+                    quality=quality,
+                    quality_cause=cause,
                     last=price if price and price.origin is row.origin else None,
                 )
             )
@@ -81,6 +124,34 @@ class Board:
         newest_ns = max(row.seen_ns for row in rows)
         return next(row for row in rows if newest_ns - row.seen_ns <= _EQUALLY_NEW_NS), NEWEST
 
+    async def standing(self, symbol: str, venue: str | None = None) -> Standing:
+        """Return the market that is meant, with its age and its venue's quality.
+
+        Raises:
+            Problem: as `choose`.
+        """
+        row, rule = await self.choose(symbol, venue)
+        return self.stand(row, rule, await self._latest.quality(row.venue))
+
+    def stand(self, row: MarketRow, rule: str, kept: KeptQuality | None) -> Standing:
+        """Return the standing of a market that was chosen, from what is known of its venue."""
+        return Standing(row=row, rule=rule, now_ns=self._clock(), kept=kept, stale_after_s=self._stale_after_s)
+
+    def place(self, kind: str, word: str | None) -> Place | None:
+        """Return where in the list `kind` a cursor stands.
+
+        Raises:
+            Problem: it is no cursor of that list.
+        """
+        try:
+            return self._cursors.read(word, kind) if word else None
+        except CursorError as e:
+            raise field_problem("invalid_parameter", "cursor", str(e)) from e
+
+    def word(self, kind: str, *at: int | str) -> str:
+        """Return the cursor of a place in the list `kind`."""
+        return self._cursors.write(kind, *at)
+
     async def candles(
         self,
         symbol: str,
@@ -94,19 +165,11 @@ class Board:
         """Return the newest `limit` candles that open in [from_ns, to_ns), oldest first."""
         if to_ns is not None and to_ns < from_ns:
             raise field_problem("invalid_parameter", "to_ns", "is before from_ns; the range is [from_ns, to_ns)")
-        row, rule = await self.choose(symbol, venue)
-        found = await self._store.candles(row, timeframe, from_ns=from_ns, to_ns=to_ns, limit=limit + 1)
-        now = self._clock()
-        age = age_s(row.seen_ns, now)
+        market = await self.standing(symbol, venue)
+        found = await self._store.candles(market.row, timeframe, from_ns=from_ns, to_ns=to_ns, limit=limit + 1)
         return Candles(
-            venue=row.venue,
-            symbol=row.symbol,
+            **market.head,
             timeframe=timeframe,
-            origin=row.origin,
-            chosen_by=rule,
-            as_of_ns=now,
-            age_s=age,
-            stale=age > self._stale_after_s,
             has_more=len(found) > limit,
             data=[bar(candle) for candle in reversed(found[:limit])],
         )
@@ -117,23 +180,23 @@ class Board:
         Raises:
             Problem: there was no book yet, or it lost its sequence and waits for a snapshot.
         """
-        row, rule = await self.choose(symbol, venue)
+        market = await self.standing(symbol, venue)
+        row = market.row
         book = await self._latest.book(row.venue, row.symbol, self._clock())
         if book is None or book.origin is not row.origin:
             raise Problem("book_unavailable", f"{row.venue} has sent no snapshot of {row.symbol} yet")
         if not book.in_sync:
             raise Problem("book_out_of_sync", f"{row.venue} {row.symbol}: {book.cause}")
-        return BookAnswer(chosen_by=rule, book=_cut(book, depth))
+        quality, cause = in_short(market.kept, row.origin, market.now_ns)
+        return BookAnswer(chosen_by=market.rule, quality=quality, quality_cause=cause, book=_cut(book, depth))
 
     async def readings(self, symbol: str, *, venue: str | None = None) -> Readings:
         """Return the newest reading of every layer."""
-        row, rule = await self.choose(symbol, venue)
+        market = await self.standing(symbol, venue)
+        row = market.row
         readings = await self._latest.readings(row.venue, row.symbol, self._clock())
         return Readings(
-            venue=row.venue,
-            symbol=row.symbol,
-            origin=row.origin,
-            chosen_by=rule,
+            **market.head,
             readings=[reading for reading in readings if reading.origin is row.origin],
         )
 
@@ -149,10 +212,7 @@ class Board:
         limit: int,
     ) -> Signals:
         """Return a page of signals, newest first."""
-        try:
-            place = cursor.read(after) if after else None
-        except cursor.CursorError as e:
-            raise field_problem("invalid_parameter", "cursor", str(e)) from e
+        place = self.place(_SIGNALS, after)
         if symbol is not None:
             await self.choose(symbol, venue)  # a symbol that does not exist is not an empty list
         wanted = SignalFilter(symbol=symbol, venue=venue, timeframe=timeframe, direction=direction, origin=origin)
@@ -163,7 +223,7 @@ class Board:
         return Signals(
             data=[summary(stored, now) for stored in page],
             has_more=more,
-            next_cursor=cursor.write(cursor.Place(last.as_of_ns, last.signal_id)) if last and more else None,
+            next_cursor=self.word(_SIGNALS, last.as_of_ns, last.signal_id) if last and more else None,
         )
 
     async def signal(self, signal_id: str) -> SignalDetail:

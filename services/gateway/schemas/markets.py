@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from libs.common.events import Candle, Fact, Mark, Origin, Side, Source, Timeframe
+from services.gateway.schemas.provenance import Datum, OfMarket, Quality
 from services.gateway.schemas.times import rfc3339
 
 
@@ -50,6 +51,9 @@ class BookAnswer(Struct, frozen=True, kw_only=True):
     """One venue's book, and by which rule that venue was chosen."""
 
     chosen_by: str
+    quality: Quality | None
+    """Of the venue's feed; absent with its cause."""
+    quality_cause: str | None
     book: Book
 
 
@@ -74,27 +78,22 @@ class Reading(Struct, frozen=True, kw_only=True):
     stale: bool = False
 
 
-class Readings(Struct, frozen=True, kw_only=True):
+class Readings(OfMarket, frozen=True, kw_only=True):
     """The newest reading of every layer."""
 
-    venue: str
-    symbol: str
-    origin: Origin
-    chosen_by: str
     readings: list[Reading]
 
 
-class Market(Struct, frozen=True, kw_only=True):
+class Market(Datum, frozen=True, kw_only=True):
     """One symbol at one venue."""
 
     venue: str
     symbol: str
     origin: Origin
-    event_ns: int
-    event_time: str
-    seen_ns: int
-    age_s: float
     stale: bool
+    quality: Quality | None
+    """Of the venue's feed; absent with its cause."""
+    quality_cause: str | None
     last: Price | None
     """Absent until a trade came."""
 
@@ -135,18 +134,10 @@ class LiveBar(Struct, frozen=True, kw_only=True):
     candle: Bar
 
 
-class Candles(Struct, frozen=True, kw_only=True):
+class Candles(OfMarket, frozen=True, kw_only=True):
     """Candles of one market and timeframe, oldest first."""
 
-    venue: str
-    symbol: str
     timeframe: Timeframe
-    origin: Origin
-    chosen_by: str
-    as_of_ns: int
-    age_s: float
-    """Of the market: since anything of it came."""
-    stale: bool
     has_more: bool
     """There are older ones in the range: ask again with `to_ns` = the first candle's `open_ns`."""
     data: list[Bar]

@@ -1,43 +1,101 @@
-"""Opaque cursors: a place in the list of signals to a URL-safe word and back. Pure."""
+"""Opaque cursors: a place in one list to a URL-safe word and back, signed where there is a secret. Pure."""
 
 import base64
 import binascii
-from typing import Final
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+_VERSION: Final = 2
+_SIGNATURE_BYTES: Final = 12
+
+Step: TypeAlias = "int | str"
+A = TypeVar("A", int, str)
+B = TypeVar("B", int, str)
+
 
 class Place(Struct, frozen=True, array_like=True):
-    """After which signal to go on; newest first, so the next one is smaller."""
+    """After which item of which list to go on."""
 
-    as_of_ns: int
-    signal_id: str
-    version: int = 1
+    version: int
+    kind: str
+    """The list: an operation's name. A cursor of one list fits no other."""
+    at: tuple[Step, ...]
+    """The item's sort key."""
+
+    def two(self, first: type[A], second: type[B]) -> tuple[A, B]:
+        """Return `at` as one value of each type.
+
+        Raises:
+            CursorError: it holds something else.
+        """
+        if len(self.at) == 2:
+            one, other = self.at
+            if isinstance(one, first) and isinstance(other, second):
+                return one, other
+        raise CursorError(_ANOTHER)
 
 
 _decode: Final = msgspec.json.Decoder(Place, strict=True).decode
+_NONE: Final = "this is no cursor: take `next_cursor` of the page before"
+_ANOTHER: Final = "this cursor is of another version or list: begin again without it"
 
 
 class CursorError(ValueError):
-    """The word is no cursor of ours."""
+    """The word is no cursor of ours, or of another list."""
 
 
-def write(place: Place) -> str:
-    """Return the word for `place`."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode().rstrip("=")
+class Cursors:
+    """Writes and reads cursors; with secrets, what we did not sign is refused.
 
-
-def read(word: str) -> Place:
-    """Return the place of `word`.
-
-    Raises:
-        CursorError: `word` did not come from `write`.
+    The first secret signs, all of them verify: two while they are rotated.
     """
-    try:
-        place = _decode(base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, msgspec.DecodeError) as e:
-        raise CursorError("this is no cursor: take `next_cursor` of the page before") from e
-    if place.version != 1 or abs(place.as_of_ns) >= 2**63:
-        raise CursorError("this cursor is of another version: begin again without it")
-    return place
+
+    def __init__(self, secrets: Sequence[bytes] = ()) -> None:
+        self._keys = [hashlib.sha256(b"cryptosatx cursor\0" + secret).digest() for secret in secrets]
+
+    def write(self, kind: str, *at: Step) -> str:
+        """Return the word for a place in the list `kind`."""
+        body = msgspec.json.encode(Place(_VERSION, kind, at))
+        word = _text(body)
+        return f"{word}.{_text(_sign(self._keys[0], body))}" if self._keys else word
+
+    def read(self, word: str, kind: str) -> Place:
+        """Return the place of `word` in the list `kind`.
+
+        Raises:
+            CursorError: `word` did not come from `write`, or for another list.
+        """
+        text, _, signature = word.partition(".")
+        try:
+            body = _bytes(text)
+            place = _decode(body)
+            signed = _bytes(signature)
+        except (binascii.Error, ValueError, msgspec.DecodeError) as e:
+            raise CursorError(_NONE) from e
+        known = [hmac.compare_digest(_sign(key, body), signed) for key in self._keys]
+        if (self._keys and not any(known)) or (not self._keys and signed):
+            raise CursorError(_NONE)
+        if place.version != _VERSION or place.kind != kind or not all(map(_plain, place.at)):
+            raise CursorError(_ANOTHER)
+        return place
+
+
+def _plain(step: Step) -> bool:
+    return abs(step) < 2**63 if isinstance(step, int) else "\0" not in step
+
+
+def _sign(key: bytes, body: bytes) -> bytes:
+    return hmac.digest(key, body, "sha256")[:_SIGNATURE_BYTES]
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

@@ -1,6 +1,7 @@
 """The newest of everything, in Redis: shared by every replica, and still there after a restart."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -8,7 +9,10 @@ from msgspec import Struct, structs
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from libs.common.bus.codec import decode, encode
+from libs.common.events import Fact, Origin, Trade
 from services.gateway.schemas.markets import Book, Price, Reading
+from services.gateway.schemas.provenance import KeptQuality
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import age_s
 
@@ -22,12 +26,32 @@ _BOOKS: Final = "csx:gateway:books"
 _FEEDS: Final = "csx:gateway:feeds"
 _READINGS: Final = "csx:gateway:readings:"
 _TICKETS: Final = "csx:gateway:tickets:"
+_QUALITY: Final = "csx:gateway:quality"
+_TRADES: Final = "csx:gateway:trades:"
+_ROWS: Final = "csx:gateway:row:"
+
+TRADES_KEPT: Final = 1000
+"""Newest trades of a market and origin."""
 
 _price: Final = msgspec.json.Decoder(Price)
 _book: Final = msgspec.json.Decoder(Book)
 _feed: Final = msgspec.json.Decoder(Feed)
 _reading: Final = msgspec.json.Decoder(Reading)
+_quality: Final = msgspec.json.Decoder(KeptQuality)
 
+
+class Cell(Struct, frozen=True, kw_only=True):
+    """What one layer reads of one market, as far as a screener asks."""
+
+    origin: Origin
+    score: float
+    confidence: float
+    facts: dict[str, Fact] = {}
+    as_of_ns: int
+    seen_ns: int
+
+
+_cell: Final = msgspec.json.Decoder(Cell)
 
 V = TypeVar("V", Price, Book, Reading, Feed)
 
@@ -50,6 +74,10 @@ class Views(Struct, kw_only=True):
     books: dict[tuple[str, str], Book] = {}
     readings: dict[tuple[str, str, str, str], Reading] = {}
     feeds: dict[tuple[str, str, str], Feed] = {}
+    quality: dict[str, KeptQuality] = {}
+    trades: dict[tuple[str, str, Origin], list[Trade]] = {}
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
+    """Of the screener: by market, then `layer|timeframe`."""
     announcements: list[Announcement] = []
 
 
@@ -89,6 +117,17 @@ class Latest:
             pipe.hset(key, f"{reading.layer}|{reading.timeframe or ''}", msgspec.json.encode(reading))
         for feed in views.feeds.values():
             pipe.hset(_FEEDS, f"{feed.venue}|{feed.symbol}|{feed.stream}", msgspec.json.encode(feed))
+        for venue, kept in views.quality.items():
+            pipe.hset(_QUALITY, venue, msgspec.json.encode(kept))
+        for (venue, symbol, origin), trades in views.trades.items():
+            # a set ordered by time: what comes twice is there once, and what comes late stands in its place
+            key = f"{_TRADES}{venue}|{symbol}|{origin}"
+            newest = sorted(trades, key=lambda trade: trade.event_ns)[-TRADES_KEPT:]
+            pipe.zadd(key, {encode(trade): trade.event_ns // 1000 for trade in newest})
+            pipe.zremrangebyrank(key, 0, -TRADES_KEPT - 1)
+        for (venue, symbol), cells in views.cells.items():
+            key = f"{_ROWS}{venue}|{symbol}"
+            pipe.hset(key, mapping={slot: msgspec.json.encode(cell) for slot, cell in cells.items()})
         for announcement in views.announcements:
             pipe.publish(LIVE, msgspec.json.encode(announcement))
         if len(pipe):
@@ -116,6 +155,43 @@ class Latest:
         feeds = [self._aged(_feed.decode(value), now_ns) for value in found]
         return sorted(feeds, key=lambda feed: (feed.venue, feed.symbol, feed.stream))
 
+    async def top(self, venue: str, symbol: str, now_ns: int) -> tuple[Price | None, Book | None, KeptQuality | None]:
+        """Return the last price of a market, its book and its venue's quality, in one round trip."""
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.hget(_PRICES, f"{venue}|{symbol}")
+        pipe.hget(_BOOKS, f"{venue}|{symbol}")
+        pipe.hget(_QUALITY, venue)
+        price, book, kept = await pipe.execute()
+        return (
+            self._aged(_price.decode(price), now_ns) if price else None,
+            self._aged(_book.decode(book), now_ns) if book else None,
+            _quality.decode(kept) if kept else None,
+        )
+
+    async def quality(self, venue: str) -> KeptQuality | None:
+        """Return the newest report on how well a venue is heard."""
+        value = await _value(self.redis, _QUALITY, venue)
+        return _quality.decode(value) if value else None
+
+    async def qualities(self) -> dict[str, KeptQuality]:
+        """Return the newest report on each venue."""
+        found = [_quality.decode(value) for value in await _values(self.redis, _QUALITY)]
+        return {kept.report.venue: kept for kept in sorted(found, key=lambda kept: kept.report.venue)}
+
+    async def trades(self, venue: str, symbol: str, origin: Origin, limit: int) -> list[Trade]:
+        """Return the newest trades, newest first."""
+        found = await self.redis.zrevrange(f"{_TRADES}{venue}|{symbol}|{origin}", 0, limit - 1)
+        trades = [decode(value) for value in found]
+        return [trade for trade in trades if isinstance(trade, Trade)]
+
+    async def cells(self, markets: Sequence[tuple[str, str]]) -> list[dict[str, Cell]]:
+        """Return the screener's cells of each of `markets`."""
+        pipe = self.redis.pipeline(transaction=False)
+        for venue, symbol in markets:
+            pipe.hgetall(f"{_ROWS}{venue}|{symbol}")
+        found = await pipe.execute() if markets else []
+        return [{_text(slot): _cell.decode(value) for slot, value in row.items()} for row in found]
+
     async def issue_ticket(self, holder: str) -> str:
         """Return a word that opens one stream for `holder`, once, within half a minute."""
         ticket = secrets.token_urlsafe(32)
@@ -134,6 +210,10 @@ class Latest:
 
 async def _values(redis: Redis, key: str) -> list[bytes]:
     return [value.encode() if isinstance(value, str) else value for value in await redis.hvals(key)]
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode()
 
 
 async def _value(redis: Redis, key: str, field: str) -> bytes | None:

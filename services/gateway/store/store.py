@@ -9,7 +9,7 @@ from msgspec import Struct
 from libs.common.events import Candle, Delivery, Direction, Gap, Origin, Signal, Timeframe, Verdict
 from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
-from services.gateway.store import rows, statements
+from services.gateway.store import keys, rows, statements
 from services.gateway.store.cursor import Place
 from services.gateway.store.rows import MarketRow
 
@@ -44,6 +44,11 @@ class Store:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pool: Any = None
+
+    @property
+    def pool(self) -> Any:
+        """The connections, an `asyncpg.Pool`; None before `start`."""
+        return self._pool
 
     async def start(self) -> None:
         """Connect."""
@@ -131,8 +136,7 @@ class Store:
             wanted.timeframe,
             wanted.direction,
             wanted.origin,
-            after.as_of_ns if after else None,
-            after.signal_id if after else None,
+            *(after.two(int, str) if after else (None, None)),
             limit,
         )
         return [rows.to_signal(row) for row in found]
@@ -157,24 +161,15 @@ class Store:
 
     async def add_key(self, row: KeyRow) -> None:
         """Store a new key's hash."""
-        await self._pool.execute(statements.ADD_KEY, row.key_id, row.name, row.digest, list(row.scopes), row.created_ns)
+        await keys.add(self._pool, row)
 
     async def find_key(self, key_id: str) -> KeyRow | None:
         """Return the key of that id, revoked ones too."""
-        row = await self._pool.fetchrow(statements.FIND_KEY, key_id)
-        return rows.to_key(row) if row else None
-
-    async def keys(self) -> list[KeyRow]:
-        """Return every key, newest first."""
-        return [rows.to_key(row) for row in await self._pool.fetch(statements.KEYS)]
+        return await keys.find(self._pool, key_id)
 
     async def revoke_key(self, key_id: str, at_ns: int) -> bool:
         """Revoke a key; False: there is no such key."""
-        return bool(await self._pool.fetchval(statements.REVOKE_KEY, key_id, at_ns))
-
-    async def touch_key(self, key_id: str, used_ns: int) -> None:
-        """Remember a key's last use."""
-        await self._pool.execute(statements.TOUCH_KEY, key_id, used_ns)
+        return await keys.revoke(self._pool, key_id, at_ns)
 
 
 def _ordered(markets: dict[tuple[str, str], MarketRow]) -> list[MarketRow]:

@@ -10,7 +10,6 @@ from services.gateway.projections.ladder import Ladder
 from services.gateway.projections.live import Live
 from services.gateway.schemas.signals import mask
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store import cursor
 from services.gateway.store.store import SignalFilter
 
 TABLES = ("markets", "candles", "signals", "deliveries", "gaps")
@@ -195,29 +194,6 @@ def test_the_ladder_is_the_fold_of_its_deltas(tape):
     wanted = sorted(((p, s) for p, s in plain.items() if s), reverse=True)
     assert ladder.top(50)[0] == tuple(wanted)
     assert ladder.top(3)[0] == tuple(wanted[:3])
-
-
-@given(st.integers(-(2**63) + 1, 2**63 - 1), st.text(max_size=80))
-def test_a_cursor_reads_back(as_of_ns, signal_id):
-    place = cursor.Place(as_of_ns, signal_id)
-    try:
-        word = cursor.write(place)
-    except UnicodeEncodeError:
-        return  # lone surrogates are in no id
-    assert cursor.read(word) == place
-
-
-@given(st.text(max_size=60))
-def test_any_other_word_is_no_cursor(word):
-    with pytest.raises(cursor.CursorError, match="cursor"):
-        cursor.read(word)
-
-
-def test_a_cursor_of_another_version_is_refused():
-    with pytest.raises(cursor.CursorError, match="another version"):
-        cursor.read(cursor.write(cursor.Place(1, "x", 2)))
-    with pytest.raises(cursor.CursorError, match="another version"):
-        cursor.read(cursor.write(cursor.Place(2**63, "x")))
 
 
 def test_times_and_addresses_as_people_read_them():
