@@ -26,8 +26,8 @@ from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
 from services.gateway import __doc__ as about
-from services.gateway.access.guard import guard
-from services.gateway.access.keys import Keyring
+from services.gateway.access.guard import Guard, guard
+from services.gateway.access.keyring import Keyring
 from services.gateway.board import Board
 from services.gateway.outages import OUTAGES
 from services.gateway.perimeter.perimeter import Perimeter
@@ -55,7 +55,7 @@ _MISSING = re.compile(r"Missing required query parameter '(\w+)'")
 _ALLOWED = {"timeframe": Timeframe, "direction": Direction, "origin": Origin}
 
 
-def build(*, board: Board, keyring: Keyring, sessions: Sessions, faults: Faults) -> Litestar:
+def build(*, board: Board, access: Guard, sessions: Sessions, faults: Faults) -> Litestar:
     """Return the HTTP application over its collaborators; tests pass their own."""
     return Litestar(
         route_handlers=list(ROUTES),
@@ -64,7 +64,7 @@ def build(*, board: Board, keyring: Keyring, sessions: Sessions, faults: Faults)
             "board": Provide(lambda: board, sync_to_thread=False),
             "sessions": Provide(lambda: sessions, sync_to_thread=False),
         },
-        state=State({"keyring": keyring, "faults": faults}),
+        state=State({"guard": access, "faults": faults}),
         exception_handlers={
             Problem: _problem,
             HTTPException: _http_error,
@@ -114,9 +114,10 @@ async def main(process: Process, settings: Settings) -> None:
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s)
     hub = Hub(max_clients=settings.max_clients, queue_size=settings.queue_size)
-    keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value(), anonymous=settings.anonymous)
-    sessions = Sessions(hub, board, keyring, latest, heartbeat_s=settings.heartbeat_s)
-    app = build(board=board, keyring=keyring, sessions=sessions, faults=process.health.faults)
+    keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value())
+    access = Guard(keyring, anonymous=settings.anonymous)
+    sessions = Sessions(hub, board, access, latest, heartbeat_s=settings.heartbeat_s)
+    app = build(board=board, access=access, sessions=sessions, faults=process.health.faults)
     beside = [
         process.spawn(hub.relay(latest.redis), name="stream relay"),
         process.spawn(_flush(live), name="book flush"),

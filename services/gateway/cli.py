@@ -12,12 +12,15 @@ from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.settings import load
-from services.gateway.access.keys import Keyring, KeyRow, mint
+from services.gateway.access.guard import Guard
+from services.gateway.access.keyring import Keyring
+from services.gateway.access.keys import KeyRow, mint
 from services.gateway.app import build
 from services.gateway.board import Board
 from services.gateway.outages import OUTAGES
 from services.gateway.schemas.times import rfc3339
 from services.gateway.settings import Settings
+from services.gateway.store.keys import page
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
 from services.gateway.stream.hub import Hub
@@ -55,7 +58,7 @@ def create(
 @keys.command(name="list")
 def show() -> None:
     """Print every key, without its secret."""
-    for row in _with_store(lambda store: store.keys()):
+    for row in _with_store(lambda store: page(store.pool, None, limit=10_000)):
         emit(msgspec.json.encode(_shown(row)))
     flush()
 
@@ -72,13 +75,13 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id: ten characters, s
 def document() -> dict[str, Any]:
     """Return the OpenAPI document; nothing is connected."""
     store, latest = Store(""), Latest.at("redis://127.0.0.1:1/0")
-    board, keyring = Board(store, latest), Keyring(store)
+    board, access = Board(store, latest), Guard(Keyring(store))
 
     async def faults() -> dict[str, str]:
         return {}
 
-    sessions = Sessions(Hub(), board, keyring, latest)
-    api = build(board=board, keyring=keyring, sessions=sessions, faults=faults)
+    sessions = Sessions(Hub(), board, access, latest)
+    api = build(board=board, access=access, sessions=sessions, faults=faults)
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(api.openapi_schema.to_schema()))
     return plain
 

@@ -1,16 +1,129 @@
-"""Who may call a route, and with which parameters: checked before anything is read."""
+"""Who asks: headers in, a principal out, by whichever way they came; and the guard of routes made by hand."""
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 
-from services.gateway.access.keys import ANONYMOUS, AuthError, Keyring, Principal, bearer
+from services.gateway.access.keyring import bearer, refused
+from services.gateway.access.keys import AuthError
+from services.gateway.access.principal import ANONYMOUS, NOBODY, Principal, Way
+from services.gateway.access.scopes import Scope
 from services.gateway.problems import CODES, FieldError, Problem, ProblemDocument, field_problem
 
+
+class Entrance(Protocol):
+    """One way to come in: API keys, tokens, cookies."""
+
+    async def who(self, headers: Mapping[str, str], *, method: str = "GET") -> Principal | None:
+        """Return who the headers (names in lower case) speak for; None: they show nothing of this way.
+
+        Raises:
+            AuthError: they show something of this way that opens nothing.
+        """
+
+    async def renew(self, principal: Principal) -> Principal | None:
+        """Return what a principal may now; None: nothing, or it came by another way."""
+
+    def forget(self, credential: str) -> None:
+        """Remember nothing of a credential: it was revoked or changed."""
+
+    def forget_all(self) -> None:
+        """Remember nothing: a person has changed."""
+
+
+class Door(Protocol):
+    """Counts what addresses show; `LimitGate` in production."""
+
+    async def door(self, address: str, *, known: bool) -> dict[str, str]:
+        """Take one request of an address; returns header fields, raises a problem for one too many."""
+
+    async def refused(self, address: str) -> None:
+        """Count a refused credential."""
+
+
+class Guard:
+    """Everything that knows who may come in; nobody else reads credentials."""
+
+    def __init__(self, *entrances: Entrance, anonymous: bool = False, door: Door | None = None) -> None:
+        self._entrances: list[Entrance] = list(entrances)
+        self._door = door
+        self.anonymous = anonymous
+
+    def add(self, entrance: Entrance) -> None:
+        """Let people in by one more way; the first that knows what was shown decides."""
+        self._entrances.append(entrance)
+
+    async def who(
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        address: str = "",
+        answer: dict[str, str] | None = None,
+    ) -> Principal:
+        """Return who asks: NOBODY where nothing is shown, which then opens what is public.
+
+        Args:
+            headers: by name in lower case.
+            method: of the request; who comes by cookie must prove that the page asks for what changes things.
+            address: the client's, for its limits.
+            answer: takes header fields for the answer.
+
+        Raises:
+            Problem: `unauthenticated`, `csrf`, `locked_out` or `rate_limited`.
+        """
+        shown = "authorization" in headers or "x-api-key" in headers or "cookie" in headers
+        if self._door is not None:
+            fields = await self._door.door(address, known=shown)
+            if answer is not None:
+                answer.update(fields)
+        try:
+            return await self._who(headers, method)
+        except AuthError as e:
+            if self._door is not None:
+                await self._door.refused(address)
+            raise field_problem("unauthenticated", "Authorization", str(e)) from e
+
+    async def sign_in(self, text: str, *, address: str = "") -> Principal:
+        """Return who a bare key or token speaks for: a stream's first message.
+
+        Raises:
+            Problem: as `who`.
+        """
+        return await self.who({"authorization": f"Bearer {text}"}, address=address)
+
+    async def renew(self, principal: Principal) -> Principal | None:
+        """Return what an open connection's principal may now; None: it is to be closed."""
+        if principal.way is Way.ANONYMOUS:
+            return principal if self.anonymous else None
+        for entrance in self._entrances:
+            if (now := await entrance.renew(principal)) is not None:
+                return now
+        return None
+
+    def forget(self, credential: str) -> None:
+        """Look again at a credential; an empty one: at all."""
+        for entrance in self._entrances:
+            if credential:
+                entrance.forget(credential)
+            else:
+                entrance.forget_all()
+
+    async def _who(self, headers: Mapping[str, str], method: str) -> Principal:
+        for entrance in self._entrances:
+            if (principal := await entrance.who(headers, method=method)) is not None:
+                return principal
+        if (shown := headers.get("authorization")) is not None:
+            what = "neither an API key nor a token" if bearer(shown) else "of a scheme that is not known here"
+            raise refused("malformed", f"what the header bears is {what}")
+        return ANONYMOUS if self.anonymous else NOBODY
+
+
 PUBLIC: Final = {"public": True}
-READ: Final = {"scope": "read"}
+READ: Final = {"scope": Scope.MARKET}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -22,8 +135,12 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     scope: Any = connection.scope
     scope["csx.route"] = min(handler.paths)
     if not handler.opt.get("public"):
-        principal = await _principal(connection, connection.app.state.keyring)
-        if handler.opt.get("scope") not in principal.scopes:
+        principal = await connection.app.state.guard.who(
+            dict(connection.headers), method=str(scope.get("method", "GET"))
+        )
+        if principal == NOBODY:
+            raise field_problem("unauthenticated", "Authorization", "send an API key: Bearer csx_live_...")
+        if not principal.may(handler.opt.get("scope", "")):
             raise Problem("forbidden", "the API key does not allow this")
         scope["csx.principal"] = principal
     known = {getattr(p.default, "query", None) or name for name, p in handler.parsed_fn_signature.parameters.items()}
@@ -32,19 +149,6 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     if unknown := sorted(set(connection.query_params) - known):
         errors = [FieldError(name, "there is no such parameter here") for name in unknown]
         raise Problem("unknown_parameter", f"unknown parameter: {', '.join(unknown)}", *errors)
-
-
-async def _principal(connection: ASGIConnection[Any, Any, Any, Any], keyring: Keyring) -> Principal:
-    header = connection.headers.get("authorization")
-    key = bearer(header) if header is not None else connection.headers.get("x-api-key")
-    if key is None:
-        if keyring.anonymous:
-            return ANONYMOUS
-        raise field_problem("unauthenticated", "Authorization", "send an API key: Bearer csx_live_...")
-    try:
-        return await keyring.check(key)
-    except AuthError as e:
-        raise field_problem("unauthenticated", "Authorization", str(e)) from e
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

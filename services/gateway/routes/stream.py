@@ -8,6 +8,7 @@ from litestar.exceptions import WebSocketException
 
 from services.gateway.access.guard import PUBLIC, READ, problems
 from services.gateway.access.keys import AuthError
+from services.gateway.problems import Problem
 from services.gateway.schemas.system import Ticket
 from services.gateway.stream.hub import Close
 from services.gateway.stream.opening import Sessions
@@ -39,7 +40,7 @@ async def stream(socket: WebSocket[Any, Any, Any], sessions: NamedDependency[Ses
     try:
         try:
             principal = await sessions.who(socket.headers.get("authorization"), socket.query_params.get("ticket"))
-        except AuthError as e:
+        except (AuthError, Problem) as e:
             await wire.close(Close.UNAUTHENTICATED, str(e))
             return
         await sessions.open(wire).run(principal)

@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import Candle, Decision, Delivery, Gap, Origin, Signal, Verdict
-from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
 
 
@@ -110,17 +109,4 @@ def to_signal(row: Any) -> StoredSignal:
         rationale=row["rationale"],
         judge=row["judge"],
         decided_ns=row["decided_ns"],
-    )
-
-
-def to_key(row: Any) -> KeyRow:
-    """Return the key of a row."""
-    return KeyRow(
-        key_id=row["key_id"],
-        name=row["name"],
-        digest=row["digest"],
-        scopes=tuple(row["scopes"]),
-        created_ns=row["created_ns"],
-        revoked_ns=row["revoked_ns"],
-        used_ns=row["used_ns"],
     )

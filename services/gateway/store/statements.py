@@ -98,19 +98,3 @@ GAP_COUNTS: Final = """
 SELECT venue, symbol, stream, count(*) AS gaps, count(*) FILTER (WHERE NOT recovered) AS open
 FROM gateway.gaps GROUP BY venue, symbol, stream
 """
-
-ADD_KEY: Final = """
-INSERT INTO gateway.api_keys (key_id, name, digest, scopes, created_ns) VALUES ($1, $2, $3, $4, $5)
-"""
-
-FIND_KEY: Final = "SELECT * FROM gateway.api_keys WHERE key_id = $1"
-
-KEYS: Final = "SELECT * FROM gateway.api_keys ORDER BY created_ns DESC, key_id"
-
-REVOKE_KEY: Final = """
-UPDATE gateway.api_keys SET revoked_ns = coalesce(revoked_ns, $2) WHERE key_id = $1 RETURNING true
-"""
-
-TOUCH_KEY: Final = """
-UPDATE gateway.api_keys SET used_ns = $2 WHERE key_id = $1 AND (used_ns IS NULL OR used_ns < $2)
-"""

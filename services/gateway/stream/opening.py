@@ -4,7 +4,9 @@ from typing import Final
 
 import msgspec
 
-from services.gateway.access.keys import AuthError, Keyring, Principal, bearer
+from services.gateway.access.guard import Guard
+from services.gateway.access.keys import AuthError
+from services.gateway.access.principal import Principal
 from services.gateway.board import Board
 from services.gateway.schemas.system import Ticket
 from services.gateway.store.latest import TICKET_S, Latest
@@ -23,7 +25,7 @@ class Sessions:
         self,
         hub: Hub,
         board: Board,
-        keyring: Keyring,
+        guard: Guard,
         latest: Latest,
         *,
         heartbeat_s: float = 15.0,
@@ -31,7 +33,7 @@ class Sessions:
     ) -> None:
         self._hub = hub
         self._board = board
-        self._keyring = keyring
+        self._guard = guard
         self._latest = latest
         self._heartbeat_s = heartbeat_s
         self._send_s = send_s
@@ -40,10 +42,10 @@ class Sessions:
         """Return who a handshake speaks for; None: it says nothing of that.
 
         Raises:
-            AuthError: it says something wrong.
+            AuthError, Problem: it says something wrong.
         """
         if authorization is not None:
-            return await self._keyring.check(bearer(authorization))
+            return await self._guard.who({"authorization": authorization})
         if ticket is None:
             return None
         try:
@@ -59,4 +61,4 @@ class Sessions:
 
     def open(self, wire: Wire) -> Session:
         """Return the session of a new connection."""
-        return Session(wire, self._hub, self._board, self._keyring, heartbeat_s=self._heartbeat_s, send_s=self._send_s)
+        return Session(wire, self._hub, self._board, self._guard, heartbeat_s=self._heartbeat_s, send_s=self._send_s)

@@ -10,7 +10,8 @@ import msgspec
 
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.access.keys import ANONYMOUS, AuthError, Keyring, Principal
+from services.gateway.access.guard import Guard
+from services.gateway.access.principal import ANONYMOUS, Principal
 from services.gateway.board import Board
 from services.gateway.outages import OUTAGES
 from services.gateway.problems import FieldError, Problem, field_problem
@@ -26,7 +27,7 @@ MAX_TOPICS: Final = 100
 _MAX_FAULTS: Final = 10
 _SIGN_IN_S: Final = 5.0
 _CHECK_KEY_S: Final = 1.0
-"""The keyring remembers a key for three seconds more: revocation reaches an open stream within four."""
+"""The guard remembers a key for three seconds more: revocation reaches an open stream within four."""
 
 
 class Wire(Protocol):
@@ -50,7 +51,7 @@ class Session:
         wire: Wire,
         hub: Hub,
         board: Board,
-        keyring: Keyring,
+        guard: Guard,
         *,
         heartbeat_s: float,
         send_s: float,
@@ -59,7 +60,7 @@ class Session:
         self._wire = wire
         self._hub = hub
         self._board = board
-        self._keyring = keyring
+        self._guard = guard
         self._heartbeat_s = heartbeat_s
         self._send_s = send_s
         self._clock = clock
@@ -102,14 +103,14 @@ class Session:
             await self._wire.close(client.closing, client.closing.name.lower())
 
     async def _sign_in(self) -> Principal | None:
-        if self._keyring.anonymous:
+        if self._guard.anonymous:
             return ANONYMOUS
         try:
             async with asyncio.timeout(_SIGN_IN_S):
                 text = await self._wire.receive()
             request = decode_request(text or "")
-            return await self._keyring.check(request.key) if request.op == "auth" else None
-        except (TimeoutError, msgspec.DecodeError, AuthError):
+            return await self._guard.sign_in(request.key) if request.op == "auth" else None
+        except (TimeoutError, msgspec.DecodeError, Problem):
             return None
 
     def _ready(self, principal: Principal) -> str:
@@ -203,6 +204,6 @@ class Session:
     async def _watch_key(self, client: Client, principal: Principal) -> None:
         while True:
             await asyncio.sleep(_CHECK_KEY_S)
-            if not await self._keyring.still_valid(principal):
+            if await self._guard.renew(principal) is None:
                 client.close(Close.REVOKED)
                 return

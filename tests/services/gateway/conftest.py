@@ -38,7 +38,9 @@ from libs.common.events import (
 )
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
-from services.gateway.access.keys import Keyring, mint
+from services.gateway.access.guard import Guard
+from services.gateway.access.keyring import Keyring
+from services.gateway.access.keys import mint
 from services.gateway.app import announce_health, build
 from services.gateway.board import Board
 from services.gateway.perimeter.perimeter import Perimeter
@@ -75,7 +77,7 @@ class Gateway:
     live: Live
     hub: Hub
     board: Board
-    keyring: Keyring
+    guard: Guard
     app: Perimeter
     key: str
     faults: dict[str, str] = field(default_factory=dict)
@@ -110,7 +112,7 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     await store.start()
     key = mint("test")
     await store.add_key(key.row)
-    keyring = Keyring(store, monotonic=lambda: clock.now / SECOND)
+    guard = Guard(Keyring(store, monotonic=lambda: clock.now / SECOND, clock=clock))
     board = Board(store, latest, clock=clock)
     hub = Hub(queue_size=50)
     faults: dict[str, str] = {}
@@ -118,10 +120,10 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     async def report() -> dict[str, str]:
         return faults
 
-    sessions = Sessions(hub, board, keyring, latest, heartbeat_s=0.2, send_s=2.0)
-    app = Perimeter(build(board=board, keyring=keyring, sessions=sessions, faults=report), hosts=Settings().hosts)
+    sessions = Sessions(hub, board, guard, latest, heartbeat_s=0.2, send_s=2.0)
+    app = Perimeter(build(board=board, access=guard, sessions=sessions, faults=report), hosts=Settings().hosts)
     history, live = History(store, latest, clock), Live(store, latest, clock)
-    yield Gateway(store, latest, clock, history, live, hub, board, keyring, app, key.text, faults)
+    yield Gateway(store, latest, clock, history, live, hub, board, guard, app, key.text, faults)
     await latest.stop()
     await store.stop()
 

@@ -14,7 +14,9 @@ from libs.common.events import Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway import metrics
-from services.gateway.access.keys import Keyring, mint
+from services.gateway.access.guard import Guard
+from services.gateway.access.keyring import Keyring
+from services.gateway.access.keys import mint
 from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.stream.hub import Client, Close, Message, Topic
@@ -175,7 +177,7 @@ async def test_what_is_not_understood_is_answered_and_ten_times_is_enough(gatewa
 
 
 async def test_a_revoked_key_closes_its_open_stream_within_the_five_seconds_of_the_manual(gateway):
-    sessions = Sessions(gateway.hub, gateway.board, Keyring(gateway.store), gateway.latest)  # by the true clock
+    sessions = Sessions(gateway.hub, gateway.board, Guard(Keyring(gateway.store)), gateway.latest)  # by the true clock
     open_, other = Line(), Line()
     others = mint("other")
     await gateway.store.add_key(others.row)
