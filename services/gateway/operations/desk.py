@@ -91,6 +91,8 @@ class Desk:
     """Why this process cannot serve."""
     clock: Callable[[], int] = now_ns
     stale_after_s: float = 15.0
+    chats: frozenset[str] = frozenset()
+    """Telegram chats that anybody may name as theirs; others wait for an administrator."""
     gate: Gate | None = None
     ledger: Ledger | None = None
     cache: Cache | None = None

@@ -27,6 +27,16 @@ class Place(Struct, frozen=True, array_like=True):
     at: tuple[Step, ...]
     """The item's sort key."""
 
+    def one(self, kind: type[A]) -> A:
+        """Return `at` as one value.
+
+        Raises:
+            CursorError: it holds something else.
+        """
+        if len(self.at) == 1 and isinstance(self.at[0], kind):
+            return self.at[0]
+        raise CursorError(_ANOTHER)
+
     def two(self, first: type[A], second: type[B]) -> tuple[A, B]:
         """Return `at` as one value of each type.
 
