@@ -38,6 +38,7 @@ CREATE TABLE gateway.key_usage (
 CREATE TABLE gateway.families (
     family_id  bytea  PRIMARY KEY,
     user_id    text   NOT NULL REFERENCES gateway.users (user_id) ON DELETE CASCADE,
+    key_id     text,                     -- the key it was exchanged for, the bootstrap key too: which has no row
     created_ns bigint NOT NULL,
     expires_ns bigint NOT NULL,
     ended_ns   bigint,
