@@ -41,6 +41,11 @@ class AnswerCache:
         self._clock = clock
         self._flights: dict[Hashable, asyncio.Task[Kept]] = {}
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many answers are kept, and their bytes."""
+        return len(self._entries), self._entries.bytes
+
     def age_s(self, found: Kept) -> float:
         """Return how old an answer is."""
         return 0.0 if found.born_s is None else self._clock() - found.born_s

@@ -13,6 +13,7 @@ from services.gateway.operations.operation import Connection, Operation, Written
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
 from services.gateway.stream.opening import Sessions
+from services.gateway.vitals import Vitals
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,4 +97,5 @@ class Desk:
     gate: Gate | None = None
     ledger: Ledger | None = None
     cache: Cache | None = None
+    vitals: Vitals | None = None
     sessions: Sessions | None = None
