@@ -71,6 +71,8 @@ class Written(Struct, Generic[A], frozen=True, kw_only=True):
     before: Any = None
     """What it was, as views show it: never a secret, nor its digest."""
     after: Any = None
+    void: tuple[str, ...] = ()
+    """Credentials to be looked at again by every replica once this lasts; an empty text among them: all."""
 
 
 class Operation(Struct, Generic[P, A], frozen=True, kw_only=True):
