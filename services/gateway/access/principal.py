@@ -34,6 +34,8 @@ class Principal(Struct, frozen=True, kw_only=True):
     """Which row of the limits' table counts for them."""
     quota_day: int | None = None
     """What a day's calls may cost, where the key says so; None: what is usual."""
+    budget: str = ""
+    """Whose budget their calls take of, where several credentials share one; empty: the credential's own."""
 
     def may(self, scope: Scope) -> bool:
         """Tell whether `scope` is theirs."""

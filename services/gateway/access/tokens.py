@@ -16,7 +16,7 @@ from jwt.types import Options
 from msgspec import Meta, Struct
 
 from libs.common.runtime.clock import now_ns
-from services.gateway.access.scopes import Role
+from services.gateway.access.scopes import Role, Scope
 from services.gateway.access.signing import ALGORITHM, TYPE, SigningKeys
 
 LIFE_S: Final = 600
@@ -50,6 +50,8 @@ class Claims(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The sign-in it comes from: what is revoked."""
     role: Role
     """The user's role when it was signed; what counts is the role now."""
+    scope: Annotated[str, Meta(max_length=1024)]
+    """What it allowed when it was signed, spaces between: likewise."""
     iat: int
     nbf: int
     exp: int
@@ -67,7 +69,7 @@ class Tokens:
         self._issuer = issuer
         self._clock = clock
 
-    def issue(self, *, subject: str, family: str, role: Role) -> tuple[str, Claims]:
+    def issue(self, *, subject: str, family: str, role: Role, scopes: frozenset[Scope]) -> tuple[str, Claims]:
         """Return a token and what it says."""
         now_s = self._clock() // 1_000_000_000
         claims = Claims(
@@ -77,6 +79,7 @@ class Tokens:
             jti=secrets.token_urlsafe(16),
             fam=family,
             role=role,
+            scope=" ".join(sorted(scopes)),
             iat=now_s,
             nbf=now_s,
             exp=now_s + LIFE_S,

@@ -73,7 +73,7 @@ class LimitGate:
         principal = caller.principal
         if principal.way is not Way.ANONYMOUS:
             return self._policies.call(
-                principal.credential,
+                principal.budget or principal.credential,
                 limits=principal.limits,
                 operation=operation.name,
                 cost=operation.cost,

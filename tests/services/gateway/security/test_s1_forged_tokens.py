@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jwt.types import Options
 from msgspec.structs import asdict
 
-from services.gateway.access.scopes import Role
+from services.gateway.access.scopes import ROLES, Role
 from services.gateway.access.signing import SigningKeys, new_key
 from services.gateway.access.tokens import TokenError, Tokens
 
@@ -33,7 +33,7 @@ NOW_S = 1_800_000_000
 PEM = new_key()
 KEYS = SigningKeys.read(PEM)
 TOKENS = Tokens(KEYS, ISSUER, clock=lambda: NOW_S * 1_000_000_000)
-GOOD, _ = TOKENS.issue(subject="usr_1", family="fam_1", role=Role.READER)
+GOOD, _ = TOKENS.issue(subject="usr_1", family="fam_1", role=Role.READER, scopes=ROLES[Role.READER])
 HEADER, PAYLOAD, SIGNATURE = GOOD.split(".")
 
 
@@ -139,7 +139,7 @@ def _claims() -> Iterator[tuple[str, str]]:
         ("role", "root"), ("role", "ADMIN"), ("fam", {"$ne": ""}), ("jti", ""),
         ("exp", NOW_S - 31), ("exp", str(NOW_S + 60)), ("exp", 10**30), ("exp", NOW_S + 86_400), ("exp", True),
         ("exp", 1e400), ("exp", -1), ("nbf", NOW_S + 31), ("nbf", "0"), ("iat", NOW_S + 3_600), ("iat", -(10**12)),
-        ("scope", "admin:keys"), ("admin", True),
+        ("scope", ["admin:keys"]), ("scp", "admin:keys"), ("admin", True),
     ):  # fmt: skip
         yield f"{name} = {str(value)[:30]}", _signed(HEAD, CLAIMS | {name: value})
     yield "payload is a list", _signed(HEAD, [CLAIMS])
@@ -212,7 +212,7 @@ def test_an_old_key_verifies_until_it_is_taken_out_and_a_rotated_set_signs_with_
     new = new_key()
     both = Tokens(SigningKeys.read(new + PEM), ISSUER, clock=lambda: NOW_S * 1_000_000_000)
     assert both.read(GOOD).sub == "usr_1"
-    text, _ = both.issue(subject="usr_2", family="fam_2", role=Role.ADMIN)
+    text, _ = both.issue(subject="usr_2", family="fam_2", role=Role.ADMIN, scopes=ROLES[Role.ADMIN])
     assert jwt.get_unverified_header(text)["kid"] != HEAD["kid"]
     alone = Tokens(SigningKeys.read(new), ISSUER, clock=lambda: NOW_S * 1_000_000_000)
     assert alone.read(text).role is Role.ADMIN
