@@ -1,130 +1,117 @@
-"""Who may sign in, in PostgreSQL: people with a name, a role, and a password or an identity elsewhere."""
+"""People in PostgreSQL: rows in, rows out. Each function takes a connection, or the pool where it is alone."""
 
-import re
-import secrets
 from typing import Any, Final
 
-import asyncpg
 from msgspec import Struct
 
 from services.gateway.access.scopes import Role
 
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
-"""Small letters: two names that differ by case alone would be one to those who read them."""
 LOCAL: Final = "local"
-"""Owns the keys that the command line makes; cannot sign in."""
+"""Owns the keys that the command line makes, and cannot sign in."""
 
-_COLUMNS: Final = "user_id, name, role, password, oidc_issuer, oidc_subject, disabled_ns, created_ns"
-_ADD: Final = f"INSERT INTO gateway.users ({_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, NULL, $7)"  # noqa: S608  (columns are ours)
-_BY_NAME: Final = f"SELECT {_COLUMNS} FROM gateway.users WHERE name = $1"  # noqa: S608  (columns are ours)
-_BY_IDENTITY: Final = f"SELECT {_COLUMNS} FROM gateway.users WHERE oidc_issuer = $1 AND oidc_subject = $2"  # noqa: S608  (columns are ours)
-_ALL: Final = f"SELECT {_COLUMNS} FROM gateway.users ORDER BY created_ns, user_id"  # noqa: S608  (columns are ours)
-_PASSWORD: Final = "UPDATE gateway.users SET password = $2 WHERE user_id = $1"  # noqa: S105  (a statement)
-_ROLE: Final = "UPDATE gateway.users SET role = $2 WHERE user_id = $1"
-_DISABLED: Final = "UPDATE gateway.users SET disabled_ns = $2 WHERE user_id = $1"
+_COLUMNS: Final = """
+SELECT user_id, name, role, password, oidc_issuer, oidc_subject, disabled_ns, created_ns FROM gateway.users
+"""
+
+_ADD: Final = """
+INSERT INTO gateway.users (user_id, name, role, password, oidc_issuer, oidc_subject, created_ns)
+VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING true
+"""
+
+_PAGE: Final = _COLUMNS + "WHERE ($1::text IS NULL OR user_id > $1) ORDER BY user_id LIMIT $2"
+
+_ADMINS: Final = (
+    "SELECT count(*) FROM gateway.users WHERE role = 'admin' AND disabled_ns IS NULL AND user_id <> 'local'"
+)
+
+_END_SESSIONS: Final = """
+UPDATE gateway.families SET ended_ns = $2, reason = $3 WHERE user_id = $1 AND ended_ns IS NULL
+RETURNING encode(family_id, 'hex')
+"""
 
 
-class Person(Struct, frozen=True, kw_only=True):
-    """Who may sign in, as it is stored."""
+class User(Struct, frozen=True, kw_only=True):
+    """One person, or who owns the keys of this machine."""
 
     user_id: str
     name: str
     role: Role
     password: str | None = None
-    """Argon2id in PHC form."""
+    """Argon2id in PHC form; absent: does not sign in by password."""
     oidc_issuer: str | None = None
     oidc_subject: str | None = None
     disabled_ns: int | None = None
     created_ns: int
 
+    @property
+    def active(self) -> bool:
+        """Tell whether they may come in."""
+        return self.disabled_ns is None
 
-class NameTaken(ValueError):
-    """Somebody has this name, or this identity elsewhere."""
+
+async def find(connection: Any, user_id: str, *, lock: bool = False) -> User | None:
+    """Return a person by id; `lock`: nobody else changes them until the transaction ends."""
+    row = await connection.fetchrow(_COLUMNS + f"WHERE user_id = $1{' FOR UPDATE' if lock else ''}", user_id)
+    return _user(row) if row else None
 
 
-def new(
-    name: str, role: Role, *, at_ns: int, password: str | None = None, identity: tuple[str, str] | None = None
-) -> Person:
-    """Return a new person.
+async def named(connection: Any, name: str) -> User | None:
+    """Return a person by name."""
+    row = await connection.fetchrow(_COLUMNS + "WHERE name = $1", name)
+    return _user(row) if row else None
 
-    Args:
-        name: what they sign in as.
-        role: what they are.
-        at_ns: now.
-        password: its hash.
-        identity: issuer and subject of an identity elsewhere.
 
-    Raises:
-        ValueError: the name has another form.
-    """
-    if not NAME.fullmatch(name):
-        raise ValueError("a name has 1 to 64 small letters, digits or . _ @ + - and begins with a letter or digit")
-    issuer, subject = identity or (None, None)
-    return Person(
-        user_id=f"usr_{secrets.token_hex(8)}",
-        name=name,
-        role=role,
-        password=password,
-        oidc_issuer=issuer,
-        oidc_subject=subject,
-        created_ns=at_ns,
+async def known_elsewhere(connection: Any, issuer: str, subject: str) -> User | None:
+    """Return a person by what an OpenID provider calls them."""
+    row = await connection.fetchrow(_COLUMNS + "WHERE oidc_issuer = $1 AND oidc_subject = $2", issuer, subject)
+    return _user(row) if row else None
+
+
+async def page(connection: Any, *, after: str | None = None, limit: int) -> list[User]:
+    """Return people by id, after a place."""
+    return [_user(row) for row in await connection.fetch(_PAGE, after, limit)]
+
+
+async def add(connection: Any, user: User) -> bool:
+    """Add a person; False: there is one of that id, name or OpenID subject."""
+    return bool(
+        await connection.fetchval(
+            _ADD,
+            user.user_id,
+            user.name,
+            str(user.role),
+            user.password,
+            user.oidc_issuer,
+            user.oidc_subject,
+            user.created_ns,
+        )
     )
 
 
-async def add(connection: Any, person: Person) -> None:
-    """Store a new person.
-
-    Raises:
-        NameTaken: the name or the identity is another's.
-    """
-    try:
-        await connection.execute(
-            _ADD,
-            person.user_id,
-            person.name,
-            person.role,
-            person.password,
-            person.oidc_issuer,
-            person.oidc_subject,
-            person.created_ns,
-        )
-    except asyncpg.UniqueViolationError as e:
-        raise NameTaken(f"there is somebody called {person.name}, or with this identity") from e
-
-
-async def by_name(connection: Any, name: str) -> Person | None:
-    """Return who has this name."""
-    return _person(await connection.fetchrow(_BY_NAME, name))
-
-
-async def by_identity(connection: Any, issuer: str, subject: str) -> Person | None:
-    """Return who has this identity elsewhere."""
-    return _person(await connection.fetchrow(_BY_IDENTITY, issuer, subject))
-
-
-async def everyone(connection: Any) -> list[Person]:
-    """Return all people, oldest first."""
-    return [_of_row(row) for row in await connection.fetch(_ALL)]
+async def set_role(connection: Any, user_id: str, role: Role) -> None:
+    """Give a person another role; their keys follow within three seconds."""
+    await connection.execute("UPDATE gateway.users SET role = $2 WHERE user_id = $1", user_id, str(role))
 
 
 async def set_password(connection: Any, user_id: str, password: str | None) -> None:
-    """Give a person another password's hash, or none."""
-    await connection.execute(_PASSWORD, user_id, password)
-
-
-async def set_role(connection: Any, user_id: str, role: Role) -> None:
-    """Make a person something else."""
-    await connection.execute(_ROLE, user_id, role)
+    """Keep a password's Argon2id hash; None: no password signs them in."""
+    await connection.execute("UPDATE gateway.users SET password = $2 WHERE user_id = $1", user_id, password)
 
 
 async def set_disabled(connection: Any, user_id: str, at_ns: int | None) -> None:
-    """Let a person in no more, or again."""
-    await connection.execute(_DISABLED, user_id, at_ns)
+    """Shut a person out, or let them in again (None)."""
+    await connection.execute("UPDATE gateway.users SET disabled_ns = $2 WHERE user_id = $1", user_id, at_ns)
 
 
-def _person(row: Any) -> Person | None:
-    return None if row is None else _of_row(row)
+async def end_sessions(connection: Any, user_id: str, at_ns: int, reason: str) -> list[str]:
+    """End a person's sessions; return their families, in hexadecimal."""
+    return [row["encode"] for row in await connection.fetch(_END_SESSIONS, user_id, at_ns, reason)]
 
 
-def _of_row(row: Any) -> Person:
-    return Person(**{**row, "role": Role(row["role"])})
+async def admins(connection: Any) -> int:
+    """Return how many people may administer."""
+    return int(await connection.fetchval(_ADMINS))
+
+
+def _user(row: Any) -> User:
+    return User(**{**row, "role": Role(row["role"])})
