@@ -1,6 +1,7 @@
 """The one way to an operation, for every surface: scope, limits, time, then the work."""
 
 import asyncio
+import logging
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -11,6 +12,8 @@ from services.gateway.access.principal import Way
 from services.gateway.operations.desk import Caller, Desk, Kept
 from services.gateway.operations.operation import Operation
 from services.gateway.problems import Problem, field_problem
+
+log = logging.getLogger(__name__)
 
 P = TypeVar("P", bound=Struct)
 A = TypeVar("A")
@@ -75,18 +78,38 @@ async def perform(desk: Desk, caller: Caller, operation: Operation[P, A], params
     Raises:
         Problem: `time_exceeded`, or what the operation says.
     """
+    task = asyncio.create_task(_work(desk, caller, operation, params), name="operation")
     try:
-        async with asyncio.timeout(operation.timeout_s):
-            if operation.read is not None:
-                return await operation.read(desk, caller, params)
-            assert operation.write is not None, "an operation reads or writes"
-            if desk.ledger is None:
-                raise Problem("dependency_down", "nothing is written here")
-            work = partial(_write, operation, desk, caller, params)
-            answer: A = await desk.ledger.once(caller, operation, params, work)
-            return answer
+        await asyncio.wait({task}, timeout=operation.timeout_s)
+        if task.done():
+            return task.result()
     except TimeoutError as e:
-        raise Problem("time_exceeded", f"there was no answer within {operation.timeout_s:g} s; try again") from e
+        raise _late(operation) from e
+    finally:
+        if not task.done():  # nobody waits for its end: a driver whose server hangs takes seconds to give up
+            task.add_done_callback(_forget)
+            task.cancel()
+    raise _late(operation)
+
+
+async def _work(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> A:
+    if operation.read is not None:
+        return await operation.read(desk, caller, params)
+    assert operation.write is not None, "an operation reads or writes"
+    if desk.ledger is None:
+        raise Problem("dependency_down", "nothing is written here")
+    work = partial(_write, operation, desk, caller, params)
+    answer: A = await desk.ledger.once(caller, operation, params, work)
+    return answer
+
+
+def _late(operation: Operation[Any, Any]) -> Problem:
+    return Problem("time_exceeded", f"there was no answer within {operation.timeout_s:g} s; try again")
+
+
+def _forget(task: "asyncio.Task[Any]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.info("work that nobody waits for failed", extra={"error": repr(error)})
 
 
 async def _write(operation: Operation[Any, Any], desk: Desk, caller: Caller, params: Any, connection: Any) -> Any:
