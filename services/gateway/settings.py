@@ -49,6 +49,8 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """Gateways that share one Redis: without it each admits its part of every limit."""
     cache_mib: int = Field(default=16, ge=0)
     """Memory for answers that are kept a moment for all who ask the same; 0 keeps none."""
+    chats: Annotated[tuple[str, ...], NoDecode] = ()
+    """Telegram chats that anybody with an account may name as theirs; others wait for an administrator."""
     lag_s: float = Field(default=30.0, gt=0)
     """A projection that is further behind its topic makes this process not ready."""
     bootstrap_key: SecretStr = SecretStr("")
@@ -56,7 +58,7 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     anonymous: bool = False
     """Reading without a key: the sandbox market on loopback, local environment, nothing else."""
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "chats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
