@@ -12,19 +12,14 @@ from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.settings import load
-from services.gateway.access.guard import Guard
-from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import KeyRow, mint
-from services.gateway.app import build
-from services.gateway.board import Board
+from services.gateway.contracts.openapi import document
+from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.outages import OUTAGES
 from services.gateway.schemas.times import rfc3339
 from services.gateway.settings import Settings
 from services.gateway.store.keys import page
-from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
-from services.gateway.stream.hub import Hub
-from services.gateway.stream.opening import Sessions
 
 app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys.")
 keys = typer.Typer(no_args_is_help=True, help="API keys: only their hash is stored.")
@@ -36,7 +31,7 @@ T = TypeVar("T")
 @app.command()
 def openapi() -> None:
     """Print the API as an OpenAPI 3.1 document."""
-    emit(msgspec.json.format(msgspec.json.encode(document()), indent=2))
+    emit(msgspec.json.format(msgspec.json.encode(document(OPERATIONS)), indent=2))
     flush()
 
 
@@ -70,20 +65,6 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The id: ten characters, s
         raise InputError(f"there is no key {key_id}: see `csx gateway keys list`")
     emit(msgspec.json.encode({"key_id": key_id, "revoked": True}))
     flush()
-
-
-def document() -> dict[str, Any]:
-    """Return the OpenAPI document; nothing is connected."""
-    store, latest = Store(""), Latest.at("redis://127.0.0.1:1/0")
-    board, access = Board(store, latest), Guard(Keyring(store))
-
-    async def faults() -> dict[str, str]:
-        return {}
-
-    sessions = Sessions(Hub(), board, access, latest)
-    api = build(board=board, access=access, sessions=sessions, faults=faults)
-    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(api.openapi_schema.to_schema()))
-    return plain
 
 
 def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:

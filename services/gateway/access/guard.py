@@ -1,17 +1,12 @@
-"""Who asks: headers in, a principal out, by whichever way they came; and the guard of routes made by hand."""
+"""Who asks: headers in, a principal out, by whichever way they came."""
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
-
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
-from litestar.openapi.datastructures import ResponseSpec
+from typing import Protocol
 
 from services.gateway.access.keyring import bearer, refused
 from services.gateway.access.keys import AuthError
 from services.gateway.access.principal import ANONYMOUS, NOBODY, Principal, Way
-from services.gateway.access.scopes import Scope
-from services.gateway.problems import CODES, FieldError, Problem, ProblemDocument, field_problem
+from services.gateway.problems import field_problem
 
 
 class Entrance(Protocol):
@@ -120,46 +115,3 @@ class Guard:
             what = "neither an API key nor a token" if bearer(shown) else "of a scheme that is not known here"
             raise refused("malformed", f"what the header bears is {what}")
         return ANONYMOUS if self.anonymous else NOBODY
-
-
-PUBLIC: Final = {"public": True}
-READ: Final = {"scope": Scope.MARKET}
-
-
-async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let pass who may: a route is public by name or needs a key with its scope; a route that says neither is closed.
-
-    Raises:
-        Problem: no key, a wrong one, one without the scope, or an unknown parameter.
-    """
-    scope: Any = connection.scope
-    scope["csx.route"] = min(handler.paths)
-    if not handler.opt.get("public"):
-        principal = await connection.app.state.guard.who(
-            dict(connection.headers), method=str(scope.get("method", "GET"))
-        )
-        if principal == NOBODY:
-            raise field_problem("unauthenticated", "Authorization", "send an API key: Bearer csx_live_...")
-        if not principal.may(handler.opt.get("scope", "")):
-            raise Problem("forbidden", "the API key does not allow this")
-        scope["csx.principal"] = principal
-    known = {getattr(p.default, "query", None) or name for name, p in handler.parsed_fn_signature.parameters.items()}
-    if handler.opt.get("query"):
-        known |= set(handler.opt["query"])
-    if unknown := sorted(set(connection.query_params) - known):
-        errors = [FieldError(name, "there is no such parameter here") for name in unknown]
-        raise Problem("unknown_parameter", f"unknown parameter: {', '.join(unknown)}", *errors)
-
-
-def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Return the documentation of an operation's problems, by status."""
-    specs: dict[int, ResponseSpec] = {}
-    for status in sorted({400, 401, 403, 503, *statuses}):
-        codes = [code for code, (its_status, _) in CODES.items() if its_status == status]
-        specs[status] = ResponseSpec(
-            data_container=ProblemDocument,
-            description=f"Problem; `code` is one of: {', '.join(codes)}",
-            media_type="application/problem+json",
-            generate_examples=False,
-        )
-    return specs

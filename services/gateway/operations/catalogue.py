@@ -4,13 +4,17 @@ from typing import Any, Final
 
 from services.gateway.operations.health import HEALTH
 from services.gateway.operations.markets import MARKETS
+from services.gateway.operations.moments import MOMENTS
 from services.gateway.operations.operation import Operation
 from services.gateway.operations.signals import SIGNALS
+from services.gateway.operations.stream import STREAM
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *MARKETS,
+    *MOMENTS,
     *SIGNALS,
     *HEALTH,
+    *STREAM,
 )
 
 BY_NAME: Final[dict[str, Operation[Any, Any]]] = {operation.name: operation for operation in OPERATIONS}

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.children import free_port
 from libs.common.bus.consuming import Record
-from libs.common.bus.topics import topic_of
+from libs.common.bus.topics import Topic, topic_of
 from libs.common.events import (
     Absence,
     BookDelta,
@@ -41,17 +41,21 @@ from libs.common.runtime.process import Process
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
-from services.gateway.app import announce_health, build
+from services.gateway.app import announce_health
 from services.gateway.board import Board
+from services.gateway.operations.desk import Desk
 from services.gateway.perimeter.perimeter import Perimeter
+from services.gateway.projections.flows import FLOW_TOPICS, FlowFold
 from services.gateway.projections.history import HISTORY_TOPICS, History
-from services.gateway.projections.live import Live
+from services.gateway.projections.live import LIVE_TOPICS, Live
+from services.gateway.projections.quality import QUALITY_TOPICS, QualityFold
 from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.opening import Sessions
+from services.gateway.surfaces.application import build
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -78,21 +82,30 @@ class Gateway:
     hub: Hub
     board: Board
     guard: Guard
+    desk: Desk
     app: Perimeter
     key: str
     faults: dict[str, str] = field(default_factory=dict)
+    flows: FlowFold = field(init=False)
+    quality: QualityFold = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Fold what has no other collaborators than the stores."""
+        self.flows = FlowFold(self.store.flows, self.clock)
+        self.quality = QualityFold(self.store.flows, self.latest, self.clock)
 
     @property
     def headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key}"}
 
     async def fold(self, *events: Event) -> None:
-        """Feed events as the two folds would."""
-        kept = {topic.name for topic in HISTORY_TOPICS}
+        """Feed events as the folds would."""
         records = [Record(topic_of(event).name, 0, i, b"", event) for i, event in enumerate(events)]
         for handler, mine in (
-            (self.history, [r for r in records if r.topic in kept]),
-            (self.live, [r for r in records if r.topic not in kept]),
+            (self.history, [r for r in records if r.topic in _names(HISTORY_TOPICS)]),
+            (self.flows, [r for r in records if r.topic in _names(FLOW_TOPICS)]),
+            (self.quality, [r for r in records if r.topic in _names(QUALITY_TOPICS)]),
+            (self.live, [r for r in records if r.topic in _names(LIVE_TOPICS)]),
         ):
             if mine:
                 await handler(mine)
@@ -100,6 +113,10 @@ class Gateway:
     def client(self, **headers: str) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app=self.app)
         return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080", headers=headers or self.headers)
+
+
+def _names(topics: Sequence[Topic]) -> set[str]:
+    return {topic.name for topic in topics}
 
 
 Ask = Callable[..., Awaitable[httpx.Response]]
@@ -121,9 +138,10 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
         return faults
 
     sessions = Sessions(hub, board, guard, latest, heartbeat_s=0.2, send_s=2.0)
-    app = Perimeter(build(board=board, access=guard, sessions=sessions, faults=report), hosts=Settings().hosts)
+    desk = Desk(store=store, latest=latest, board=board, faults=report, clock=clock, sessions=sessions)
+    app = Perimeter(build(desk, guard=guard, sessions=sessions), hosts=Settings().hosts)
     history, live = History(store, latest, clock), Live(store, latest, clock)
-    yield Gateway(store, latest, clock, history, live, hub, board, guard, app, key.text, faults)
+    yield Gateway(store, latest, clock, history, live, hub, board, guard, desk, app, key.text, faults)
     await latest.stop()
     await store.stop()
 

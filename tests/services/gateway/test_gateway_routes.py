@@ -1,27 +1,28 @@
 """The API over real stores: who is let in, what is answered, and which field is named when not."""
 
 import json
+import re
 
+import msgspec
 import pytest
-from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 from openapi_spec_validator import validate
 
 from libs.common.events import Decision, DeliveryState, Direction, Source, Timeframe
 from services.gateway.access.keys import KeyRow, mint
-from services.gateway.cli import document
+from services.gateway.access.scopes import Scope
+from services.gateway.contracts.openapi import document
+from services.gateway.operations.catalogue import OPERATIONS
+from services.gateway.operations.operation import Surface
 from services.gateway.problems import CODES, Problem
-from services.gateway.routes import ROUTES
-from services.gateway.routes.page import ASSETS
 from services.gateway.store.keys import page
+from services.gateway.surfaces.application import build
+from services.gateway.surfaces.page import ASSETS
 
 _OPEN = {"/livez", "/readyz", "/openapi.json", *ASSETS}
-_CLOSED = [
-    (method, path.replace("{symbol:str}", "BTC-USDT-PERP").replace("{signal_id:str}", "x"))
-    for route in ROUTES
-    if isinstance(route, HTTPRouteHandler)
-    for path in route.paths
-    for method in route.http_methods
-    if path not in _OPEN and method != "OPTIONS"
+_CLOSED = [("GET", "/metrics")] + [
+    (operation.method, operation.path.replace("{", "").replace("}", ""))
+    for operation in OPERATIONS
+    if Surface.REST in operation.surfaces and operation.scope is not Scope.PUBLIC
 ]
 
 
@@ -35,12 +36,14 @@ def problem_of(answer, status, code):
     return body
 
 
-def test_every_route_says_whom_it_serves():
-    for route in ROUTES:
-        assert isinstance(route, HTTPRouteHandler | WebsocketRouteHandler)
-        path = min(route.paths)
-        assert bool(route.opt.get("public")) == (path in _OPEN | {"/v1/stream"}), path
-        assert route.opt.get("public") or route.opt.get("scope") == "read:market", path
+def test_nothing_is_served_but_the_registry_and_what_is_named(gateway):
+    """The routes of the application itself, against both lists."""
+    registry = {operation.path for operation in OPERATIONS if Surface.REST in operation.surfaces}
+    served = {
+        re.sub(":str", "", route.path)
+        for route in build(gateway.desk, guard=gateway.guard, sessions=gateway.desk.sessions).routes
+    }
+    assert served == registry | _OPEN | {"/metrics", "/v1/stream"}
 
 
 @pytest.mark.parametrize(("method", "path"), _CLOSED)
@@ -363,8 +366,11 @@ async def test_a_store_that_is_away_is_503_and_says_to_try_again(gateway, ask):
     assert answer.headers["retry-after"]
 
 
-async def test_metrics_are_for_holders_of_a_key(ask):
-    answer = await ask("/metrics")
+async def test_metrics_are_for_who_runs_the_system(gateway, ask):
+    problem_of(await ask("/metrics"), 403, "forbidden")
+    key = mint("scraper", ["admin:system"])
+    await gateway.store.add_key(key.row)
+    answer = await ask("/metrics", headers={"Authorization": f"Bearer {key.text}"})
     assert "csx_gateway_requests_total" in answer.text
 
 
@@ -376,14 +382,11 @@ async def test_static_files_answer_304_to_their_tag(ask):
 
 async def test_the_served_document_is_valid_and_lists_every_route(ask):
     served = (await ask("/openapi.json")).json()
-    assert served == json.loads(json.dumps(document()))
+    assert served == json.loads(msgspec.json.encode(document(OPERATIONS)))
     assert served["openapi"].startswith("3.1")
     validate(served)
-    hidden = {"/metrics", "/openapi.json", *ASSETS}
-    paths = {
-        path.replace(":str", "") for route in ROUTES if isinstance(route, HTTPRouteHandler) for path in route.paths
-    }
-    assert set(served["paths"]) == paths - hidden
+    registry = {operation.path for operation in OPERATIONS if Surface.REST in operation.surfaces}
+    assert set(served["paths"]) == registry | {"/livez", "/readyz"}
     assert served["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 

@@ -1,14 +1,12 @@
 """The web page: a handful of named files; public, for they hold no data."""
 
-import hashlib
-from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any, Final
 
-from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway.access.guard import PUBLIC
+from services.gateway.surfaces.plain import plain
+from services.gateway.surfaces.replies import served
 
 ASSETS: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -26,16 +24,11 @@ ASSETS: Final = {
 
 def _asset(path: str, name: str, kind: str) -> HTTPRouteHandler:
     body = (resources.files("services.gateway.dashboard") / name).read_bytes()
-    tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
 
-    async def asset(request: Request[Any, Any, Any]) -> Response[bytes]:
-        if request.headers.get("if-none-match") == tag:
-            return Response(b"", status_code=304, headers=headers)
-        return Response(body, media_type=kind, headers=headers)
+    async def asset(scope: Any, send: Any) -> None:
+        await served(scope, send, body, kind)
 
-    handler: Callable[..., Awaitable[Response[bytes]]] = asset
-    return get(path, opt=PUBLIC, include_in_schema=False, name=name)(handler)
+    return plain(path, asset)
 
 
 PAGE: Final = tuple(_asset(path, name, kind) for path, (name, kind) in ASSETS.items())

@@ -1,0 +1,106 @@
+"""What of an answer is not its body: the problems that may come instead, and the head. Pure."""
+
+from typing import Any, Final
+
+from services.gateway.access.scopes import Scope
+from services.gateway.contracts.schemas import REF, Schema
+from services.gateway.operations.operation import Operation
+from services.gateway.problems import CODES
+
+_ALWAYS: Final = (
+    "bad_request",
+    "origin_not_allowed",
+    "https_required",
+    "not_found",
+    "method_not_allowed",
+    "uri_too_long",
+    "host_not_allowed",
+    "rate_limited",
+    "too_many_connections",
+    "headers_too_large",
+    "internal",
+    "dependency_down",
+    "time_exceeded",
+)
+_SIGNED_IN: Final = ("unauthenticated", "forbidden", "locked_out", "quota_exhausted")
+_QUERY: Final = ("invalid_parameter", "unknown_parameter")
+_BODY: Final = (
+    "csrf",
+    "request_timeout",
+    "too_large",
+    "unsupported_media_type",
+    "invalid_body",
+    "unknown_field",
+)
+_WRITE: Final = ("conflict", "idempotency_in_flight", "idempotency_key_reused", "limits_degraded")
+
+
+def problem_codes(operation: Operation[Any, Any]) -> list[str]:
+    """Return every code that the operation may answer with."""
+    codes = [*_ALWAYS, *_QUERY, *operation.problems]
+    if operation.scope is not Scope.PUBLIC:
+        codes += _SIGNED_IN
+    if operation.method != "GET":
+        codes += _BODY
+    if operation.writes:
+        codes += _WRITE
+    if operation.secret_reply or operation.cost >= 50:
+        codes.append("limits_degraded")
+    return list(dict.fromkeys(codes))
+
+
+def problem_answers(operation: Operation[Any, Any]) -> dict[str, Schema]:
+    """Return the problems of an operation, by status."""
+    return answers_of(problem_codes(operation))
+
+
+def answers_of(codes: list[str]) -> dict[str, Schema]:
+    """Return problems by status, with their codes."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(CODES[code][0], []).append(code)
+    return {
+        str(status): {
+            "description": f"Problem; `code` is one of: {', '.join(sorted(found))}",
+            "headers": {"X-Request-Id": _REQUEST_ID} | (_RETRY if status in {429, 503} else {}),
+            "content": {"application/problem+json": {"schema": {"$ref": REF + "ProblemDocument"}}},
+        }
+        for status, found in sorted(by_status.items())
+    }
+
+
+def _header(description: str, kind: str = "string") -> Schema:
+    return {"description": description, "schema": {"type": kind}}
+
+
+_REQUEST_ID: Final = _header("Leads to the log of this request; yours where you sent one")
+_RETRY: Final = {"Retry-After": _header("Seconds after which it may go well", "integer")}
+_LIMITS: Final = {
+    "RateLimit-Policy": _header('Your limits: `"burst";q=20;w=1, "sustained";q=600;w=60`'),
+    "RateLimit": _header('The tightest of them: `"sustained";r=583;t=41`, what is left and seconds until it is full'),
+}
+_TAGGED: Final = {
+    "ETag": _header("Of these very bytes; send it as `If-None-Match`"),
+    "Cache-Control": _header("How long your own cache may keep it"),
+}
+_REPLAYED: Final = {"Idempotent-Replayed": _header("`true`: the answer of the first request with this key")}
+
+
+def reading_headers(operation: Operation[Any, Any]) -> Schema:
+    """Return the head of an answer that may be unchanged."""
+    return {"X-Request-Id": _REQUEST_ID} | _TAGGED | _common(operation)
+
+
+def writing_headers(operation: Operation[Any, Any]) -> Schema:
+    """Return the head of every other answer."""
+    return {"X-Request-Id": _REQUEST_ID} | (_REPLAYED if operation.writes else {}) | _common(operation)
+
+
+def _common(operation: Operation[Any, Any]) -> Schema:
+    found: Schema = dict(_LIMITS)
+    if operation.deprecated_ns is not None:
+        found["Deprecation"] = _header("Since when it is deprecated: `@` and Unix seconds (RFC 9745)")
+        found["Link"] = _header("Where the deprecation is explained")
+    if operation.sunset_ns is not None:
+        found["Sunset"] = _header("When it ends (RFC 8594)")
+    return found

@@ -1,0 +1,52 @@
+"""The HTTP application: a handler for each path of the registry and the plain ones beside it; nothing else."""
+
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.types import ControllerRouterHandler
+
+from services.gateway.access.guard import Guard
+from services.gateway.contracts.openapi import document
+from services.gateway.operations.catalogue import OPERATIONS
+from services.gateway.operations.desk import Desk
+from services.gateway.problems import MEDIA_TYPE
+from services.gateway.stream.opening import Sessions
+from services.gateway.surfaces.documents import document_at
+from services.gateway.surfaces.faults import problem_of
+from services.gateway.surfaces.page import PAGE
+from services.gateway.surfaces.plain import probes
+from services.gateway.surfaces.rest import handlers
+from services.gateway.surfaces.socket import stream
+
+
+def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[ControllerRouterHandler]:
+    """Return everything served outside the registry."""
+    return [
+        *probes(desk, guard),
+        document_at("/openapi.json", document(OPERATIONS)),
+        stream(sessions),
+        *PAGE,
+    ]
+
+
+def build(desk: Desk, *, guard: Guard, sessions: Sessions) -> Litestar:
+    """Return the HTTP application over its collaborators; tests pass their own."""
+    return Litestar(
+        route_handlers=[*handlers(OPERATIONS, desk, guard), *plain_routes(desk, guard, sessions)],
+        exception_handlers={Exception: _problem},
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+
+
+def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    scope: Any = request.scope
+    request_id = str(scope.get("csx.request_id", ""))
+    problem = problem_of(error, request_id)
+    return Response(
+        problem.encode(request.url.path, request_id),
+        status_code=problem.status,
+        media_type=MEDIA_TYPE,
+        headers=problem.headers,
+    )

@@ -1,0 +1,161 @@
+"""The registry over HTTP: a handler for each operation; requests in, bytes out."""
+
+from collections.abc import Iterable
+from email.utils import formatdate
+from typing import Any, Final
+
+from litestar.handlers import HTTPRouteHandler
+
+from services.gateway.access.guard import Guard
+from services.gateway.access.principal import NOBODY
+from services.gateway.access.scopes import Scope
+from services.gateway.operations.call import call, call_encoded, check_scope
+from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.operation import Download, Operation, P, Surface
+from services.gateway.problems import Problem, field_problem
+from services.gateway.surfaces.asking import who_asks
+from services.gateway.surfaces.faults import problem_of
+from services.gateway.surfaces.given import QUERIED, of_body, of_query
+from services.gateway.surfaces.replies import (
+    JSON,
+    NO_STORE,
+    Header,
+    download,
+    lines,
+    nothing,
+    refuse,
+    reply,
+    tag,
+    unchanged,
+)
+from services.gateway.surfaces.routes import route
+
+_JSON_HEADER: Final = (b"content-type", JSON)
+_LONGEST_KEY: Final = 255
+_SECOND_NS: Final = 1_000_000_000
+
+
+def handlers(operations: Iterable[Operation[Any, Any]], desk: Desk, guard: Guard) -> list[HTTPRouteHandler]:
+    """Return a handler for every operation that REST offers."""
+    return [
+        route(operation.path, operation.method, Served(operation, desk, guard))
+        for operation in operations
+        if Surface.REST in operation.surfaces
+    ]
+
+
+class Served:
+    """One operation as an ASGI application."""
+
+    def __init__(self, operation: Operation[Any, Any], desk: Desk, guard: Guard) -> None:
+        reads = operation.method == "GET" and not operation.secret_reply
+        self._operation = operation
+        self._desk = desk
+        self._guard = guard
+        self._tagged = reads and operation.answer not in {None, Download}
+        self._fixed: tuple[Header, ...] = (_cache_control(operation) if self._tagged else NO_STORE, *_ends(operation))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        scope["csx.route"] = self._operation.path
+        caller = Caller(
+            principal=NOBODY,
+            address=scope.get("csx.address", ""),
+            request_id=scope.get("csx.request_id", ""),
+        )
+        try:
+            await self._answer(caller, scope, receive, send)
+        except _ClientGone:
+            return
+        except Exception as e:  # noqa: BLE001 - whatever it was is said as a problem, and logged where it is ours
+            problem = problem_of(e, caller.request_id)
+            problem.headers = caller.headers | problem.headers
+            await refuse(send, scope, problem)
+
+    async def _answer(self, caller: Caller, scope: Any, receive: Any, send: Any) -> None:
+        operation = self._operation
+        if operation.scope is not Scope.PUBLIC:
+            caller.principal = await who_asks(scope, self._guard, caller.headers)
+            check_scope(caller, operation)
+        params = await _params(operation, scope, receive)
+        if operation.write is not None:
+            caller.idempotency_key = _idempotency_key(scope["headers"])
+        bare = scope["method"] == "HEAD"
+        if operation.answer is None or operation.answer is Download:
+            answer = await call(self._desk, caller, operation, params)
+            if isinstance(answer, Download):
+                await download(send, answer, self._head(caller), bare=bare)
+            else:
+                await nothing(send, 204, self._head(caller))
+            return
+        kept = await call_encoded(self._desk, caller, operation, params)
+        head = self._head(caller)
+        if self._tagged:
+            etag = kept.etag or tag(kept.body)
+            head.append((b"etag", etag.encode()))
+            if unchanged(scope["headers"], etag):
+                await nothing(send, 304, head)
+                return
+        await reply(send, operation.status, kept.body, [_JSON_HEADER, *head], bare=bare)
+
+    def _head(self, caller: Caller) -> list[Header]:
+        cookies = [(b"set-cookie", line.encode("latin-1")) for line in caller.cookies]
+        return [*self._fixed, *lines(caller.headers), *cookies]
+
+
+async def _params(operation: Operation[P, Any], scope: Any, receive: Any) -> P:
+    if operation.method in QUERIED:
+        return of_query(operation, scope["path_params"], scope["query_string"])
+    body = await _body(receive)
+    _check_kind(body, scope["headers"])
+    return of_body(operation, scope["path_params"], scope["query_string"], body)
+
+
+def _cache_control(operation: Operation[Any, Any]) -> Header:
+    fresh_s = int(operation.freshness.fresh_s) if operation.freshness else 0
+    return (b"cache-control", b"private, max-age=%d" % fresh_s if fresh_s else b"private, no-cache")
+
+
+def _ends(operation: Operation[Any, Any]) -> list[Header]:
+    """Return what tells of the operation's end: RFC 9745 and RFC 8594."""
+    if operation.deprecated_ns is None:
+        return []
+    found = [
+        (b"deprecation", b"@%d" % (operation.deprecated_ns // _SECOND_NS)),
+        (b"link", b'</openapi.json>; rel="deprecation"; type="application/json"'),
+    ]
+    if operation.sunset_ns is not None:
+        found.append((b"sunset", formatdate(operation.sunset_ns / _SECOND_NS, usegmt=True).encode()))
+    return found
+
+
+class _ClientGone(Exception):
+    """Nobody is there to be answered."""
+
+
+async def _body(receive: Any) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise _ClientGone
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+def _check_kind(body: bytes, headers: Iterable[Header]) -> None:
+    if not body:
+        return
+    kind = next((value for name, value in headers if name == b"content-type"), b"")
+    if kind.partition(b";")[0].strip().lower() != JSON:
+        raise Problem("unsupported_media_type", "send application/json")
+
+
+def _idempotency_key(headers: Iterable[Header]) -> str | None:
+    sent = next((value for name, value in headers if name == b"idempotency-key"), None)
+    if sent is None:
+        return None
+    if not 1 <= len(sent) <= _LONGEST_KEY or not all(0x20 < one < 0x7F for one in sent):
+        raise field_problem("invalid_parameter", "Idempotency-Key", f"must be 1 to {_LONGEST_KEY} visible characters")
+    return sent.decode("ascii")
