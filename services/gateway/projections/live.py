@@ -101,6 +101,7 @@ class Live:
         await self._latest.write(views)
 
     def _trade(self, views: Views, trade: Trade, seen_ns: int) -> None:
+        views.trades.setdefault((trade.venue, trade.symbol, trade.origin), []).append(trade)
         views.prices[trade.venue, trade.symbol] = Price(
             venue=trade.venue,
             symbol=trade.symbol,

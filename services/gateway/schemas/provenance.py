@@ -1,6 +1,6 @@
 """Whose data an answer holds, how old it is, and how well its venue is heard: the head of every answer. Pure."""
 
-from typing import Final
+from typing import Final, TypedDict
 
 from msgspec import Struct
 
@@ -66,6 +66,20 @@ class Datum(Struct, frozen=True, kw_only=True):
     """When the gateway got it."""
     age_s: float
     """Since then."""
+
+
+class When(TypedDict):
+    """The fields of `Datum`."""
+
+    event_ns: int
+    event_time: str
+    seen_ns: int
+    age_s: float
+
+
+def when(event_ns: int, seen_ns: int, now_ns: int) -> When:
+    """Return the fields of `Datum`."""
+    return When(event_ns=event_ns, event_time=rfc3339(event_ns), seen_ns=seen_ns, age_s=age_s(seen_ns, now_ns))
 
 
 def in_short(kept: KeptQuality | None, origin: Origin, now_ns: int) -> tuple[Quality | None, str | None]:

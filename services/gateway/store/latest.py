@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -180,7 +180,7 @@ class Latest:
 
     async def trades(self, venue: str, symbol: str, origin: Origin, limit: int) -> list[Trade]:
         """Return the newest trades, newest first."""
-        found = await self.redis.zrevrange(f"{_TRADES}{venue}|{symbol}|{origin}", 0, limit - 1)
+        found: Any = await self.redis.zrevrange(f"{_TRADES}{venue}|{symbol}|{origin}", 0, limit - 1)
         trades = [decode(value) for value in found]
         return [trade for trade in trades if isinstance(trade, Trade)]
 

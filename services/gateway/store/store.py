@@ -11,6 +11,7 @@ from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
 from services.gateway.store import keys, rows, statements
 from services.gateway.store.cursor import Place
+from services.gateway.store.flows import Flows
 from services.gateway.store.rows import MarketRow
 
 _MAX_NS: Final = 2**63 - 1
@@ -44,6 +45,7 @@ class Store:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._pool: Any = None
+        self.flows = Flows(lambda: self._pool)
 
     @property
     def pool(self) -> Any:

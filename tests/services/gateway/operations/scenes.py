@@ -6,6 +6,7 @@ from typing import Any, Final
 from services.gateway.alerting.wishes import subscription_of
 from services.gateway.store import alerting
 from services.gateway.store.alerting import RecipientRow
+from tests.services.gateway import flowing
 
 Scene = Callable[[Any, Any], Awaitable[None]]
 """Takes the fixtures `gateway` and `make`."""
@@ -26,7 +27,7 @@ async def signal(gateway: Any, make: Any) -> None:
 async def flows(gateway: Any, make: Any) -> None:
     """That market with a liquidation, funding, mark, open interest, what its venue lists and how well it is heard."""
     await market(gateway, make)
-    await gateway.fold(*make.flows())
+    await gateway.fold(*flowing.flows())
 
 
 async def rule(gateway: Any, make: Any) -> None:
