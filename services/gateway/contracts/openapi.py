@@ -6,8 +6,10 @@ from typing import Any, Final
 from services.gateway.access.scopes import Scope
 from services.gateway.contracts.answers import problem_answers, reading_headers, writing_headers
 from services.gateway.contracts.probes import PROBES
+from services.gateway.contracts.rpc import TYPES as RPC_TYPES
+from services.gateway.contracts.rpc import rpc_paths
 from services.gateway.contracts.schemas import Schema, Schemas, sent_as_text
-from services.gateway.operations.operation import Download, Operation, Surface
+from services.gateway.operations.operation import Download, Operation, Surface, status_of
 from services.gateway.problems import ProblemDocument
 
 VERSION: Final = "1.0.0"
@@ -35,11 +37,11 @@ def document(operations: Iterable[Operation[Any, Any]]) -> Schema:
     """Return the document of the operations that REST offers."""
     rows = [one for one in operations if Surface.REST in one.surfaces]
     answers = [one.answer for one in rows if one.answer not in {None, Download}]
-    schemas = Schemas([ProblemDocument, *answers, *(one.params for one in rows), *PROBES.types])
+    schemas = Schemas([ProblemDocument, *answers, *(one.params for one in rows), *PROBES.types, *RPC_TYPES])
     paths: dict[str, Schema] = {}
     for operation in rows:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
-    paths |= PROBES.paths(schemas)
+    paths |= rpc_paths(rows, schemas) | PROBES.paths(schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "CryptoSatX gateway", "version": VERSION, "description": _ABOUT},
@@ -122,7 +124,7 @@ def _answers(operation: Operation[Any, Any], schemas: Schemas) -> dict[str, Sche
     tagged = operation.method == "GET" and operation.answer not in {None, Download} and not operation.secret_reply
     headers = reading_headers(operation) if tagged else writing_headers(operation)
     if operation.answer is None:
-        return {"204": {"description": "Done", "headers": headers}}
+        return {str(status_of(operation)): {"description": "Done", "headers": headers}}
     content: Mapping[str, Any] = {"application/json": {"schema": schemas.of(operation.answer)}}
     if operation.answer is Download:
         content = {kind: {"schema": {"type": "string"}} for kind in DOWNLOADED}

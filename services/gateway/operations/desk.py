@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
 from services.gateway.access.principal import Principal
+from services.gateway.access.sign_in import SignIns
 from services.gateway.board import Board
 from services.gateway.operations.operation import Connection, Operation, Written
 from services.gateway.store.latest import Latest
@@ -25,6 +26,8 @@ class Caller:
     """The client's address, as far as it is known."""
     request_id: str = ""
     idempotency_key: str | None = None
+    shown: dict[str, str] = field(default_factory=dict)
+    """What the request showed of who asks, over HTTP: `cookie`, `x-csrf-token`, `origin` and such, as they came."""
     headers: dict[str, str] = field(default_factory=dict)
     """Headers for the answer, added on the way: limits, replays."""
     cookies: list[str] = field(default_factory=list)
@@ -99,3 +102,4 @@ class Desk:
     cache: Cache | None = None
     vitals: Vitals | None = None
     sessions: Sessions | None = None
+    sign_ins: SignIns | None = None

@@ -125,3 +125,8 @@ class Operation(Struct, Generic[P, A], frozen=True, kw_only=True):
     def tool(self) -> str:
         """Its name among tools: `markets_candles`."""
         return self.name.replace(".", "_")
+
+
+def status_of(operation: Operation[Any, Any]) -> int:
+    """Return the status of an answer that went well; without a body it is 204, or what the operation says."""
+    return 204 if operation.answer is None and operation.status == 200 else operation.status

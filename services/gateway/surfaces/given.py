@@ -26,9 +26,18 @@ def of_query(operation: Operation[P, Any], path: Mapping[str, str], query: bytes
     Raises:
         Problem: 400, with the field at fault.
     """
+    return parse(operation.params, query_fields(operation.params, path, query), texts=True)
+
+
+def query_fields(params: type[Struct], path: Mapping[str, str], query: bytes) -> dict[str, object]:
+    """Return what a query and a path hold, by field, as texts.
+
+    Raises:
+        Problem: 400, for what is said twice.
+    """
     given: dict[str, object] = dict(path)
     if query:
-        lists = many(operation.params)
+        lists = many(params)
         for name, value in _pairs(query):
             if name in path:
                 raise field_problem("unknown_parameter", name, "stands in the path")
@@ -38,7 +47,7 @@ def of_query(operation: Operation[P, Any], path: Mapping[str, str], query: bytes
                 raise field_problem("invalid_parameter", name, "is given twice")
             else:
                 given[name] = value
-    return parse(operation.params, given, texts=True)
+    return given
 
 
 def of_body(operation: Operation[P, Any], path: Mapping[str, str], query: bytes, body: bytes) -> P:

@@ -47,15 +47,23 @@ async def nothing(send: Any, status: int, headers: Iterable[Header]) -> None:
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def refuse(send: Any, scope: Any, problem: Problem) -> None:
+async def refuse(send: Any, scope: Any, problem: Problem, headers: Iterable[Header] = ()) -> None:
     """Send a problem."""
     body = problem.encode(scope["path"], str(scope.get("csx.request_id", "")))
-    head = [(b"content-type", PROBLEM), NO_STORE, *lines(problem.headers)]
+    head = [(b"content-type", PROBLEM), NO_STORE, *headers, *lines(problem.headers)]
     await reply(send, problem.status, body, head, bare=scope["method"] == "HEAD")
 
 
+class CutShort(Exception):
+    """A file that was begun could not be finished: the connection ends, so that nobody takes it for whole."""
+
+
 async def download(send: Any, answer: Download, head: Iterable[Header], *, bare: bool) -> None:
-    """Send a file as it is made."""
+    """Send a file as it is made.
+
+    Raises:
+        CutShort: it could not be made to its end.
+    """
     headers = [
         *head,
         (b"content-type", answer.media_type.encode()),
@@ -63,8 +71,11 @@ async def download(send: Any, answer: Download, head: Iterable[Header], *, bare:
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     if not bare:
-        async for chunk in answer.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        try:
+            async for chunk in answer.chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except Exception as e:
+            raise CutShort(answer.filename) from e
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

@@ -11,14 +11,15 @@ from services.gateway.access.principal import NOBODY
 from services.gateway.access.scopes import Scope
 from services.gateway.operations.call import call, call_encoded, check_scope
 from services.gateway.operations.desk import Caller, Desk
-from services.gateway.operations.operation import Download, Operation, P, Surface
-from services.gateway.problems import Problem, field_problem
-from services.gateway.surfaces.asking import who_asks
+from services.gateway.operations.operation import Download, Operation, P, Surface, status_of
+from services.gateway.surfaces.asking import shown
+from services.gateway.surfaces.bodies import ClientGone, check_kind, idempotency_key, read_body
 from services.gateway.surfaces.faults import problem_of
 from services.gateway.surfaces.given import QUERIED, of_body, of_query
 from services.gateway.surfaces.replies import (
     JSON,
     NO_STORE,
+    CutShort,
     Header,
     download,
     lines,
@@ -31,7 +32,6 @@ from services.gateway.surfaces.replies import (
 from services.gateway.surfaces.routes import route
 
 _JSON_HEADER: Final = (b"content-type", JSON)
-_LONGEST_KEY: Final = 255
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -65,28 +65,35 @@ class Served:
         )
         try:
             await self._answer(caller, scope, receive, send)
-        except _ClientGone:
+        except ClientGone:
             return
+        except CutShort:
+            raise
         except Exception as e:  # noqa: BLE001 - whatever it was is said as a problem, and logged where it is ours
             problem = problem_of(e, caller.request_id)
             problem.headers = caller.headers | problem.headers
-            await refuse(send, scope, problem)
+            await refuse(send, scope, problem, cookies(caller))
 
     async def _answer(self, caller: Caller, scope: Any, receive: Any, send: Any) -> None:
         operation = self._operation
+        caller.shown = shown(scope["headers"])
         if operation.scope is not Scope.PUBLIC:
-            caller.principal = await who_asks(scope, self._guard, caller.headers)
+            caller.principal = await self._guard.who(
+                caller.shown, method=scope["method"], address=caller.address, answer=caller.headers
+            )
             check_scope(caller, operation)
+        else:
+            caller.shown = shown(scope["headers"])
         params = await _params(operation, scope, receive)
         if operation.write is not None:
-            caller.idempotency_key = _idempotency_key(scope["headers"])
+            caller.idempotency_key = idempotency_key(scope["headers"])
         bare = scope["method"] == "HEAD"
         if operation.answer is None or operation.answer is Download:
             answer = await call(self._desk, caller, operation, params)
             if isinstance(answer, Download):
                 await download(send, answer, self._head(caller), bare=bare)
             else:
-                await nothing(send, 204, self._head(caller))
+                await nothing(send, status_of(operation), self._head(caller))
             return
         kept = await call_encoded(self._desk, caller, operation, params)
         head = self._head(caller)
@@ -99,15 +106,19 @@ class Served:
         await reply(send, operation.status, kept.body, [_JSON_HEADER, *head], bare=bare)
 
     def _head(self, caller: Caller) -> list[Header]:
-        cookies = [(b"set-cookie", line.encode("latin-1")) for line in caller.cookies]
-        return [*self._fixed, *lines(caller.headers), *cookies]
+        return [*self._fixed, *lines(caller.headers), *cookies(caller)]
+
+
+def cookies(caller: Caller) -> list[Header]:
+    """Return what an answer sets."""
+    return [(b"set-cookie", line.encode("latin-1")) for line in caller.cookies]
 
 
 async def _params(operation: Operation[P, Any], scope: Any, receive: Any) -> P:
     if operation.method in QUERIED:
         return of_query(operation, scope["path_params"], scope["query_string"])
-    body = await _body(receive)
-    _check_kind(body, scope["headers"])
+    body = await read_body(receive)
+    check_kind(body, scope["headers"])
     return of_body(operation, scope["path_params"], scope["query_string"], body)
 
 
@@ -127,35 +138,3 @@ def _ends(operation: Operation[Any, Any]) -> list[Header]:
     if operation.sunset_ns is not None:
         found.append((b"sunset", formatdate(operation.sunset_ns / _SECOND_NS, usegmt=True).encode()))
     return found
-
-
-class _ClientGone(Exception):
-    """Nobody is there to be answered."""
-
-
-async def _body(receive: Any) -> bytes:
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise _ClientGone
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body"):
-            return b"".join(chunks)
-
-
-def _check_kind(body: bytes, headers: Iterable[Header]) -> None:
-    if not body:
-        return
-    kind = next((value for name, value in headers if name == b"content-type"), b"")
-    if kind.partition(b";")[0].strip().lower() != JSON:
-        raise Problem("unsupported_media_type", "send application/json")
-
-
-def _idempotency_key(headers: Iterable[Header]) -> str | None:
-    sent = next((value for name, value in headers if name == b"idempotency-key"), None)
-    if sent is None:
-        return None
-    if not 1 <= len(sent) <= _LONGEST_KEY or not all(0x20 < one < 0x7F for one in sent):
-        raise field_problem("invalid_parameter", "Idempotency-Key", f"must be 1 to {_LONGEST_KEY} visible characters")
-    return sent.decode("ascii")
