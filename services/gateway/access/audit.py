@@ -95,9 +95,9 @@ async def write(connection: Any, act: Act, at_ns: int | None = None) -> None:
         way=str(act.who.way),
         credential=act.who.credential,
         action=act.action,
-        target=_plain(act.target),
-        address=_plain(act.address),
-        request_id=_plain(act.request_id),
+        target=plain(act.target),
+        address=plain(act.address),
+        request_id=plain(act.request_id),
         before=act.before,
         after=act.after,
     )
@@ -182,6 +182,6 @@ async def _walk(connection: Any, first_seq: int) -> AsyncIterator[Record]:
         await asyncio.sleep(0)  # hashing a page takes milliseconds: others may go on
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text that PostgreSQL takes: it has no zero character, nor half of a pair."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -29,6 +29,12 @@ UPDATE gateway.families SET ended_ns = $2, reason = $3 WHERE user_id = $1 AND en
 RETURNING encode(family_id, 'hex')
 """
 
+_FORGET: Final = (
+    "DELETE FROM gateway.key_usage WHERE key_id IN (SELECT key_id FROM gateway.api_keys WHERE owner = $1)",
+    "DELETE FROM gateway.api_keys WHERE owner = $1",
+    "DELETE FROM gateway.users WHERE user_id = $1",
+)
+
 
 class User(Struct, frozen=True, kw_only=True):
     """One person, or who owns the keys of this machine."""
@@ -51,7 +57,7 @@ class User(Struct, frozen=True, kw_only=True):
 
 async def find(connection: Any, user_id: str, *, lock: bool = False) -> User | None:
     """Return a person by id; `lock`: nobody else changes them until the transaction ends."""
-    row = await connection.fetchrow(_COLUMNS + f"WHERE user_id = $1{' FOR UPDATE' if lock else ''}", user_id)
+    row = await connection.fetchrow(_COLUMNS + f"WHERE user_id = $1{' FOR NO KEY UPDATE' if lock else ''}", user_id)
     return _user(row) if row else None
 
 
@@ -106,6 +112,12 @@ async def set_disabled(connection: Any, user_id: str, at_ns: int | None) -> None
 async def end_sessions(connection: Any, user_id: str, at_ns: int, reason: str) -> list[str]:
     """End a person's sessions; return their families, in hexadecimal."""
     return [row["encode"] for row in await connection.fetch(_END_SESSIONS, user_id, at_ns, reason)]
+
+
+async def delete(connection: Any, user_id: str) -> None:
+    """Forget a person with their keys; sessions and addresses go with the row."""
+    for sql in _FORGET:
+        await connection.execute(sql, user_id)
 
 
 async def admins(connection: Any) -> int:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from services.gateway.access.chain import Record
 from services.gateway.access.keyring import end_of
 from services.gateway.access.keys import KeyRow
+from services.gateway.access.people import User
 from services.gateway.access.scopes import ROLES, Role, Scope, expand
 from services.gateway.schemas.times import rfc3339
 
@@ -196,6 +197,21 @@ def key_view(row: KeyRow, now_ns: int) -> KeyView:
         rotated_to=row.rotated_to,
         limits=row.limits,
         quota_day=row.quota_day,
+    )
+
+
+def user_view(user: User) -> UserView:
+    """Return a person as who administers them sees them."""
+    ways: tuple[Literal["password", "oidc"], ...] = ("password",) if user.password else ()
+    return UserView(
+        user_id=user.user_id,
+        name=user.name,
+        role=user.role,
+        signs_in_by=(*ways, "oidc") if user.oidc_subject else ways,
+        created_ns=user.created_ns,
+        created=rfc3339(user.created_ns),
+        disabled_ns=user.disabled_ns,
+        disabled=_time(user.disabled_ns),
     )
 
 
