@@ -35,17 +35,18 @@ _SECURITY: Final = {
 
 def document(operations: Iterable[Operation[Any, Any]]) -> Schema:
     """Return the document of the operations that REST offers."""
-    rows = [one for one in operations if Surface.REST in one.surfaces]
+    everything = tuple(operations)
+    rows = [one for one in everything if Surface.REST in one.surfaces]
     answers = [one.answer for one in rows if one.answer not in {None, Download}]
     schemas = Schemas([ProblemDocument, *answers, *(one.params for one in rows), *PROBES.types, *RPC_TYPES])
     paths: dict[str, Schema] = {}
     for operation in rows:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, schemas)
-    paths |= rpc_paths(rows, schemas) | PROBES.paths(schemas)
+    paths |= rpc_paths(everything, schemas) | PROBES.paths(schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "CryptoSatX gateway", "version": VERSION, "description": _ABOUT},
-        "tags": [{"name": name} for name in dict.fromkeys([*(one.tag for one in rows), "system"])],
+        "tags": [{"name": name} for name in dict.fromkeys([*(one.tag for one in rows), "rpc", "system"])],
         "paths": paths,
         "components": {"schemas": schemas.components(paths), "securitySchemes": _SECURITY},
         "security": [{"key": []}, {"token": []}],

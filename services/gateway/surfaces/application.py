@@ -1,6 +1,6 @@
 """The HTTP application: a handler for each path of the registry and the plain ones beside it; nothing else."""
 
-from typing import Any
+from typing import Any, Final
 
 from litestar import Litestar, Request, Response
 from litestar.types import ControllerRouterHandler
@@ -13,10 +13,25 @@ from services.gateway.problems import MEDIA_TYPE
 from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.documents import document_at
 from services.gateway.surfaces.faults import problem_of
+from services.gateway.surfaces.gpt import gpt_routes
 from services.gateway.surfaces.page import PAGE
 from services.gateway.surfaces.plain import probes
 from services.gateway.surfaces.rest import handlers
+from services.gateway.surfaces.rpc import rpc_route
 from services.gateway.surfaces.socket import stream
+from services.gateway.surfaces.tools import mcp_route
+
+LOCAL: Final = "http://127.0.0.1:8080"
+"""Where it is served unless the settings say otherwise."""
+
+
+def program_routes(desk: Desk, guard: Guard, *, public_url: str, mcp_writes: bool) -> list[ControllerRouterHandler]:
+    """Return the registry's other surfaces: calls by name, actions and tools of assistants."""
+    return [
+        rpc_route(OPERATIONS, desk, guard),
+        *gpt_routes(OPERATIONS, desk, guard, public_url=public_url or LOCAL),
+        mcp_route(OPERATIONS, desk, guard, writes=mcp_writes),
+    ]
 
 
 def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[ControllerRouterHandler]:
@@ -29,10 +44,14 @@ def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[Controlle
     ]
 
 
-def build(desk: Desk, *, guard: Guard, sessions: Sessions) -> Litestar:
+def build(desk: Desk, *, guard: Guard, sessions: Sessions, public_url: str = "", mcp_writes: bool = False) -> Litestar:
     """Return the HTTP application over its collaborators; tests pass their own."""
     return Litestar(
-        route_handlers=[*handlers(OPERATIONS, desk, guard), *plain_routes(desk, guard, sessions)],
+        route_handlers=[
+            *handlers(OPERATIONS, desk, guard),
+            *program_routes(desk, guard, public_url=public_url, mcp_writes=mcp_writes),
+            *plain_routes(desk, guard, sessions),
+        ],
         exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,
