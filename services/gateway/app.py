@@ -2,30 +2,44 @@
 
 import asyncio
 import logging
+from secrets import token_bytes
 from typing import Any
 
 from libs.common.bus.admin import ensure_topics
 from libs.common.bus.kafka import connect, fold
 from libs.common.bus.topics import GATEWAY_REJECTS, TOPICS
 from libs.common.runtime.errors import ConfigurationError, DependencyDown
+from libs.common.runtime.memory import limit_bytes
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
+from services.gateway.access.revocation import Revocations
+from services.gateway.access.usage import Usage
 from services.gateway.board import Board
+from services.gateway.cache.cache import AnswerCache
+from services.gateway.idempotency import PostgresLedger
+from services.gateway.limits.gate import LimitGate
+from services.gateway.limits.limiter import RedisLimiter
+from services.gateway.limits.policy import Policies
 from services.gateway.operations.desk import Desk
 from services.gateway.outages import OUTAGES
 from services.gateway.perimeter.perimeter import Perimeter
 from services.gateway.projections.history import HISTORY_TOPICS, History
 from services.gateway.projections.live import LIVE_TOPICS, Live
+from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
+from services.gateway.readiness import Silence, late
+from services.gateway.sealing import Seal
 from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
-from services.gateway.stream.announcing import announce
+from services.gateway.stream.announcing import announcement
 from services.gateway.stream.hub import Hub, Message, update
 from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.application import build
+from services.gateway.upkeep import chores, keep_up
+from services.gateway.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +70,27 @@ async def main(process: Process, settings: Settings) -> None:
     process.on_stop(lambda: live.flush(everything=True))
     bus = connect(settings, "csx-gateway", process)
     fold(bus, *HISTORY_TOPICS, group="gateway.history", handler=history, rejects=GATEWAY_REJECTS)
+    signals = SignalFold(store, latest)
+    fold(bus, *SIGNAL_TOPICS, group="gateway.signals", handler=signals, rejects=GATEWAY_REJECTS)
     fold(bus, *LIVE_TOPICS, group="gateway.live", handler=live, rejects=GATEWAY_REJECTS)
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s)
     hub = Hub(max_clients=settings.max_clients, queue_size=settings.queue_size)
     keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value())
-    access = Guard(keyring, anonymous=settings.anonymous)
+    limiter = RedisLimiter.at(settings.redis_url.get_secret_value(), replicas=settings.replicas)
+    process.on_stop(limiter.stop)
+    gate = LimitGate(limiter, Policies(settings.quotas))
+    cache = AnswerCache(settings.cache_mib * 1024 * 1024)
+    process.on_stop(cache.stop)
+    process.memory.on_pressure(cache.clear)
+    process.check("lag", late(bus.consumers, settings.lag_s))
+    if settings.feed != "recorded":  # a recording ends
+        process.check("feeds", Silence(latest).fault)
+    access = Guard(keyring, anonymous=settings.anonymous, door=gate)
+    secrets = settings.secrets or (token_bytes(32),)  # a local one without any: good until it ends
+    revocations = Revocations(latest.redis, access)
+    ledger = PostgresLedger(lambda: store.pool, seal=Seal(secrets), tell=revocations.tell)
+    usage = _keep_books(process, store, ledger, revocations)
     sessions = Sessions(hub, board, access, latest, heartbeat_s=settings.heartbeat_s)
     desk = Desk(
         store=store,
@@ -70,6 +99,16 @@ async def main(process: Process, settings: Settings) -> None:
         faults=process.health.faults,
         stale_after_s=settings.stale_after_s,
         sessions=sessions,
+        gate=gate,
+        ledger=ledger,
+        usage=usage,
+        cache=cache,
+        vitals=Vitals(
+            folds=bus.consumers,
+            limiter=limiter,
+            cache=cache,
+            limit_bytes=limit_bytes(settings.memory_limit_mib),
+        ),
     )
     app = build(desk, guard=access, sessions=sessions)
     beside = [
@@ -87,6 +126,19 @@ async def main(process: Process, settings: Settings) -> None:
         log.warning("reading without a key is on: the sandbox market, this machine only")
 
 
+def _keep_books(process: Process, store: Store, ledger: PostgresLedger, revocations: Revocations) -> Usage:
+    """Run what keeps credentials, their use and the tables of both in order."""
+    usage = Usage(lambda: store.pool)
+    process.on_stop(usage.flush)
+    tasks = [
+        process.spawn(revocations.listen(), name="revocations"),
+        process.spawn(usage.keep_flushing(), name="use of keys"),
+        process.spawn(keep_up(chores(lambda: store.pool, ledger)), name="upkeep"),
+    ]
+    process.on_stop(lambda: _end(tasks))
+    return usage
+
+
 async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
     for task in tasks:
         task.cancel()
@@ -99,7 +151,9 @@ async def announce_health(hub: Hub, board: Board, interval_s: float = _HEALTH_S)
         await asyncio.sleep(interval_s)
         if hub.wanted("health"):
             try:
-                message: Message = update(announce("health", "", "", await board.health()))
+                view = await board.health()
+                told = announcement("health", ("", ""), view, event_ns=view.as_of_ns, at_ns=view.as_of_ns)
+                message: Message = update(told)
             except OUTAGES as e:
                 log.warning("health could not be read", extra={"error": repr(e)})
                 continue

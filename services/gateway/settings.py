@@ -8,7 +8,10 @@ from pydantic_settings import NoDecode
 
 from libs.common.runtime.settings import ServiceSettings
 from services.gateway.access.keys import well_formed
+from services.gateway.limits.policy import Quotas
 
+_SECRET_BYTES: Final = 32
+_SECRETS: Final = 2
 _LOOPBACK_NAMES: Final = frozenset({"localhost"})
 
 
@@ -33,17 +36,17 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """WebSocket clients at once."""
     queue_size: int = Field(default=1000, ge=1)
     """Signals that may wait for one slow client before it is cut."""
-    limit_second: int = Field(default=20, ge=1)
+    limit_second: int = Field(default=20, ge=1, le=100_000)
     """Requests a second of one credential."""
-    limit_minute: int = Field(default=600, ge=100)
+    limit_minute: int = Field(default=600, ge=100, le=6_000_000)
     """Cost of one credential's requests a minute."""
-    limit_day: int = Field(default=0, ge=0)
+    limit_day: int = Field(default=0, ge=0, le=1_000_000_000)
     """Cost of one credential's requests a day, where its key has no quota of its own; 0: no limit by day."""
-    limit_address: int = Field(default=300, ge=1)
+    limit_address: int = Field(default=300, ge=1, le=6_000_000)
     """Requests a minute of one address that shows no credential."""
-    limit_address_known: int = Field(default=3_000, ge=1)
+    limit_address_known: int = Field(default=3_000, ge=1, le=6_000_000)
     """Requests a minute of one address that shows credentials."""
-    limit_failures: int = Field(default=10, ge=1)
+    limit_failures: int = Field(default=10, ge=1, le=6_000_000)
     """Refused credentials a minute of one address; then it is locked out."""
     replicas: int = Field(default=1, ge=1)
     """Gateways that share one Redis: without it each admits its part of every limit."""
@@ -53,6 +56,9 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """Telegram chats that anybody with an account may name as theirs; others wait for an administrator."""
     lag_s: float = Field(default=30.0, gt=0)
     """A projection that is further behind its topic makes this process not ready."""
+    secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    """32 bytes at least, the same for all replicas: signs cursors and the page's words, seals answers that hold a
+    secret. Two with a comma between while it is rotated, the new one first. Production does not start without it."""
     bootstrap_key: SecretStr = SecretStr("")
     """An API key that needs no row in the database: `csx up` makes one for its page. Local environment only."""
     anonymous: bool = False
@@ -63,6 +69,18 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().lower().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _secret_is_long(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        words = _words(value)
+        if not words and info.data.get("environment") != "local":
+            raise ValueError(f"is missing: make one with `openssl rand -hex {_SECRET_BYTES}`")
+        if any(len(word) < _SECRET_BYTES for word in words):
+            raise ValueError(f"has {_SECRET_BYTES} bytes at least, as `openssl rand -hex {_SECRET_BYTES}` makes")
+        if len(words) > _SECRETS or len(set(words)) < len(words):
+            raise ValueError("is one secret, or the new and the old one with a comma between")
         return value
 
     @field_validator("bootstrap_key")
@@ -95,11 +113,32 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
         return value
 
     @property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What seals and signs: the first does, all are tried; none in a local environment that has none."""
+        return _words(self.secret)
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much anybody may ask; who needs no key, on this machine, as much as who has one."""
+        return Quotas(
+            per_second=self.limit_second,
+            per_minute=self.limit_minute,
+            per_day=self.limit_day,
+            address=self.limit_address_known if self.anonymous else self.limit_address,
+            address_known=self.limit_address_known,
+            failures=self.limit_failures,
+        )
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Host names that requests may name; empty means any."""
         if self.allowed_hosts:
             return frozenset(self.allowed_hosts)
         return frozenset({"127.0.0.1", "localhost", "::1"}) if is_loopback(self.host) else frozenset()
+
+
+def _words(value: SecretStr) -> tuple[bytes, ...]:
+    return tuple(word.strip().encode() for word in value.get_secret_value().split(",") if word.strip())
 
 
 def is_loopback(host: str) -> bool:

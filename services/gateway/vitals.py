@@ -6,9 +6,11 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
+
+from prometheus_client import REGISTRY
 
 from libs.common.runtime.clock import monotonic_s, now_ns
 from libs.common.runtime.memory import resident_bytes
@@ -47,13 +49,11 @@ class Vitals:
         folds: Sequence[Fold] = (),
         limiter: Limits | None = None,
         cache: Memory | None = None,
-        clients: Callable[[], int] = lambda: 0,
         limit_bytes: int | None = None,
     ) -> None:
         self._folds = folds
         self._limiter = limiter
         self._cache = cache
-        self._clients = clients
         self._limit_bytes = limit_bytes
 
     async def lag_s(self) -> dict[str, float]:
@@ -74,7 +74,7 @@ class Vitals:
             limit_bytes=self._limit_bytes,
             cache_answers=kept[0],
             cache_bytes=kept[1],
-            stream_clients=self._clients(),
+            stream_clients=int(REGISTRY.get_sample_value("csx_gateway_stream_clients") or 0),
             tasks=len(asyncio.all_tasks()),
             threads=threading.active_count(),
             open_files=sum(1 for _ in _FILES.iterdir()) if _FILES.is_dir() else 0,

@@ -17,6 +17,7 @@ from services.gateway.cache.entries import Entries, entry
 from services.gateway.operations.desk import Kept
 from services.gateway.operations.operation import Freshness, Operation
 from services.gateway.outages import OUTAGES
+from services.gateway.problems import Problem
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,8 @@ class AnswerCache:
             _SHARED.inc()
         try:
             return await asyncio.shield(flight)
+        except Problem as e:  # each who waits adds to its headers
+            raise Problem(e.code, e.detail, *e.errors, headers=e.headers) from e
         except OUTAGES:
             if found is not None and self.age_s(found) < freshness.fresh_s + WITHOUT_STORES_S:
                 return found
