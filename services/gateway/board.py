@@ -137,14 +137,14 @@ class Board:
         """Return the standing of a market that was chosen, from what is known of its venue."""
         return Standing(row=row, rule=rule, now_ns=self._clock(), kept=kept, stale_after_s=self._stale_after_s)
 
-    def place(self, kind: str, word: str | None) -> Place | None:
-        """Return where in the list `kind` a cursor stands.
+    def place(self, kind: str, word: str | None, *steps: type[int | str]) -> Place | None:
+        """Return where in the list `kind`, whose sort key has the types `steps`, a cursor stands.
 
         Raises:
             Problem: it is no cursor of that list.
         """
         try:
-            return self._cursors.read(word, kind) if word else None
+            return self._cursors.read(word, kind, *steps) if word else None
         except CursorError as e:
             raise field_problem("invalid_parameter", "cursor", str(e)) from e
 
@@ -212,7 +212,7 @@ class Board:
         limit: int,
     ) -> Signals:
         """Return a page of signals, newest first."""
-        place = self.place(_SIGNALS, after)
+        place = self.place(_SIGNALS, after, int, str)
         if symbol is not None:
             await self.choose(symbol, venue)  # a symbol that does not exist is not an empty list
         wanted = SignalFilter(symbol=symbol, venue=venue, timeframe=timeframe, direction=direction, origin=origin)

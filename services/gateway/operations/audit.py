@@ -36,7 +36,7 @@ class Check(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 async def _list(desk: Desk, _caller: Caller, wanted: RecordsWanted) -> AuditList:
-    place = desk.board.place("audit.list", wanted.cursor)
+    place = desk.board.place("audit.list", wanted.cursor, int)
     which = audit.Wanted(
         actor=_plain(wanted.actor),
         action=_plain(wanted.action),

@@ -2,19 +2,29 @@
 
 from typing import Any, Final
 
+from services.gateway.operations.audit import AUDIT
+from services.gateway.operations.auth import AUTH
+from services.gateway.operations.flows import FLOWS
 from services.gateway.operations.health import HEALTH
+from services.gateway.operations.keys import KEYS
 from services.gateway.operations.markets import MARKETS
 from services.gateway.operations.moments import MOMENTS
 from services.gateway.operations.operation import Operation
+from services.gateway.operations.people import USERS
 from services.gateway.operations.signals import SIGNALS
 from services.gateway.operations.stream import STREAM
 
 OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *MARKETS,
     *MOMENTS,
+    *FLOWS,
     *SIGNALS,
     *HEALTH,
     *STREAM,
+    *AUTH,
+    *KEYS,
+    *USERS,
+    *AUDIT,
 )
 
 BY_NAME: Final[dict[str, Operation[Any, Any]]] = {operation.name: operation for operation in OPERATIONS}

@@ -35,7 +35,7 @@ async def _list(desk: Desk, caller: Caller, wanted: DeliveriesWanted) -> SentAle
     from_ns, to_ns = wanted.from_ns or 0, MAX_NS if wanted.to_ns is None else wanted.to_ns
     if to_ns < from_ns:
         raise field_problem("invalid_parameter", "to_ns", "is before from_ns; the range is [from_ns, to_ns)")
-    place = desk.board.place(_KIND, wanted.cursor)
+    place = desk.board.place(_KIND, wanted.cursor, int, str)
     found = await alerting.deliveries(
         desk.store.pool,
         owner_of(caller),

@@ -88,7 +88,7 @@ async def _list(desk: Desk, caller: Caller, wanted: KeysWanted) -> KeyList:
         if not caller.principal.may(Scope.ADMIN_KEYS):
             raise Problem("forbidden", f"keys of others need the scope {Scope.ADMIN_KEYS}")
         owner = None if wanted.owner == "all" else wanted.owner
-    place = desk.board.place("keys.list", wanted.cursor)
+    place = desk.board.place("keys.list", wanted.cursor, int, str)
     after = None if place is None else place.two(int, str)
     found = await keys.page(desk.store.pool, owner, after=after, limit=wanted.limit + 1)
     shown, more = found[: wanted.limit], len(found) > wanted.limit

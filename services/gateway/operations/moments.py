@@ -56,8 +56,8 @@ async def _get(desk: Desk, _caller: Caller, wanted: OfMarket) -> MarketDetail:
 
 async def _trades(desk: Desk, _caller: Caller, wanted: TradesWanted) -> Trades:
     market = await desk.board.standing(wanted.symbol, wanted.venue)
-    place = desk.board.place(_TRADES, wanted.cursor)
-    after = place.two(int, str) if place else None
+    place = desk.board.place(_TRADES, wanted.cursor, int, str)
+    after = place.at if place else None
     row = market.row
     kept = await desk.latest.trades(row.venue, row.symbol, row.origin, TRADES_KEPT)
     by_key: dict[tuple[int, str], Trade] = {}

@@ -65,7 +65,7 @@ class UserChange(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 async def _list(desk: Desk, _caller: Caller, wanted: UsersWanted) -> UserList:
-    place = desk.board.place("users.list", wanted.cursor)
+    place = desk.board.place("users.list", wanted.cursor, str)
     after = None if place is None else place.one(str)
     found = await people.page(desk.store.pool, after=after, limit=wanted.limit + 1)
     shown, more = found[: wanted.limit], len(found) > wanted.limit

@@ -54,7 +54,7 @@ async def _list(desk: Desk, caller: Caller, wanted: RulesWanted) -> RuleList:
 
 async def page(desk: Desk, caller: Caller, wanted: RulesWanted, kind: str, *, of_templates: bool = False) -> RuleList:
     """Return one page of the list `kind`; `of_templates`: of those that were made from one."""
-    place = desk.board.place(kind, wanted.cursor)
+    place = desk.board.place(kind, wanted.cursor, str)
     found = await alerting.rules(
         desk.store.pool,
         owner_of(caller),

@@ -5,7 +5,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Sequence
-from typing import Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -13,7 +13,7 @@ from msgspec import Struct
 _VERSION: Final = 2
 _SIGNATURE_BYTES: Final = 12
 
-Step: TypeAlias = "int | str"
+Step: TypeAlias = int | str
 A = TypeVar("A", int, str)
 B = TypeVar("B", int, str)
 
@@ -24,33 +24,24 @@ class Place(Struct, frozen=True, array_like=True):
     version: int
     kind: str
     """The list: an operation's name. A cursor of one list fits no other."""
-    at: tuple[Step, ...]
-    """The item's sort key."""
+    at: tuple[Any, ...]
+    """The item's sort key, integers and texts; of the types that its reader named."""
 
     def one(self, kind: type[A]) -> A:
-        """Return `at` as one value.
-
-        Raises:
-            CursorError: it holds something else.
-        """
-        if len(self.at) == 1 and isinstance(self.at[0], kind):
-            return self.at[0]
-        raise CursorError(_ANOTHER)
+        """Return `at` as one value; it was read as such."""
+        (value,) = self.at
+        assert isinstance(value, kind), "it was read with this type"
+        return value
 
     def two(self, first: type[A], second: type[B]) -> tuple[A, B]:
-        """Return `at` as one value of each type.
-
-        Raises:
-            CursorError: it holds something else.
-        """
-        if len(self.at) == 2:
-            one, other = self.at
-            if isinstance(one, first) and isinstance(other, second):
-                return one, other
-        raise CursorError(_ANOTHER)
+        """Return `at` as one value of each type; it was read as such."""
+        one, other = self.at
+        assert isinstance(one, first), "it was read with these types"
+        assert isinstance(other, second), "it was read with these types"
+        return one, other
 
 
-_decode: Final = msgspec.json.Decoder(Place, strict=True).decode
+_decode: Final = msgspec.json.Decoder(tuple[int, str, tuple[Step, ...]], strict=True).decode
 _NONE: Final = "this is no cursor: take `next_cursor` of the page before"
 _ANOTHER: Final = "this cursor is of another version or list: begin again without it"
 
@@ -74,8 +65,8 @@ class Cursors:
         word = _text(body)
         return f"{word}.{_text(_sign(self._keys[0], body))}" if self._keys else word
 
-    def read(self, word: str, kind: str) -> Place:
-        """Return the place of `word` in the list `kind`.
+    def read(self, word: str, kind: str, *steps: type[Step]) -> Place:
+        """Return the place of `word` in the list `kind`, whose sort key has the types `steps`.
 
         Raises:
             CursorError: `word` did not come from `write`, or for another list.
@@ -83,14 +74,15 @@ class Cursors:
         text, _, signature = word.partition(".")
         try:
             body = _bytes(text)
-            place = _decode(body)
+            place = Place(*_decode(body))
             signed = _bytes(signature)
         except (binascii.Error, ValueError, msgspec.DecodeError) as e:
             raise CursorError(_NONE) from e
         known = [hmac.compare_digest(_sign(key, body), signed) for key in self._keys]
         if (self._keys and not any(known)) or (not self._keys and signed):
             raise CursorError(_NONE)
-        if place.version != _VERSION or place.kind != kind or not all(map(_plain, place.at)):
+        fits = len(place.at) == len(steps) and all(map(isinstance, place.at, steps)) and all(map(_plain, place.at))
+        if place.version != _VERSION or place.kind != kind or not fits:
             raise CursorError(_ANOTHER)
         return place
 

@@ -6,13 +6,15 @@ from typing import Any, Final
 import asyncpg
 from msgspec import Struct
 
-from libs.common.events import Candle, Delivery, Direction, Gap, Origin, Signal, Timeframe, Verdict
+from libs.common.events import Candle, Delivery, Direction, Gap, Origin, Timeframe
 from services.gateway.access.keys import KeyRow
 from services.gateway.schemas.signals import StoredSignal
 from services.gateway.store import keys, rows, statements
 from services.gateway.store.cursor import Place
+from services.gateway.store.feed import Feed
 from services.gateway.store.flows import Flows
 from services.gateway.store.rows import MarketRow
+from services.gateway.store.signalling import Signalling
 
 _MAX_NS: Final = 2**63 - 1
 _TIMEOUT_S: Final = 10.0
@@ -33,9 +35,6 @@ class Batch(Struct, kw_only=True):
 
     markets: dict[tuple[str, str], MarketRow] = {}
     candles: list[Candle] = []
-    signals: list[Signal] = []
-    verdicts: list[Verdict] = []
-    deliveries: list[Delivery] = []
     gaps: list[Gap] = []
 
 
@@ -46,6 +45,8 @@ class Store:
         self._dsn = dsn
         self._pool: Any = None
         self.flows = Flows(lambda: self._pool)
+        self.signalling = Signalling(lambda: self._pool)
+        self.feed = Feed(lambda: self._pool)
 
     @property
     def pool(self) -> Any:
@@ -69,15 +70,12 @@ class Store:
             return f"PostgreSQL: {type(e).__name__}"
         return None
 
-    async def write(self, batch: Batch, seen_ns: int) -> None:
+    async def write(self, batch: Batch) -> None:
         """Write `batch`, all or nothing."""
         async with self._pool.acquire() as connection, connection.transaction():
             for sql, entries in (
                 (statements.MARKET, [rows.of_market(row) for row in _ordered(batch.markets)]),
                 (statements.CANDLE, [rows.of_candle(candle) for candle in batch.candles]),
-                (statements.SIGNAL, [rows.of_signal(signal, seen_ns) for signal in batch.signals]),
-                (statements.VERDICT, [rows.of_verdict(verdict, seen_ns) for verdict in batch.verdicts]),
-                (statements.DELIVERY, [rows.of_delivery(delivery) for delivery in batch.deliveries]),
                 (statements.GAP, [rows.of_gap(gap) for gap in batch.gaps]),
             ):
                 if entries:
@@ -138,7 +136,7 @@ class Store:
             wanted.timeframe,
             wanted.direction,
             wanted.origin,
-            *(after.two(int, str) if after else (None, None)),
+            *(after.at if after else (None, None)),
             limit,
         )
         return [rows.to_signal(row) for row in found]

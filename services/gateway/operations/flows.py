@@ -1,0 +1,296 @@
+"""Operations on flows: liquidations, funding, open interest, basis, longs and shorts, and vendors' metrics."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from libs.common.events import DAY_NS, Origin
+from libs.common.events.catalogue import MARKET_WIDE, METRICS
+from services.gateway.access.scopes import Scope
+from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.fields import Cursor, Nanos
+from services.gateway.operations.markets import OfMarket
+from services.gateway.operations.operation import EVERYWHERE, Example, Freshness, Operation
+from services.gateway.operations.pages import OF_MARKET, Stretch, bits, cut, from_bits, market_page, span_of
+from services.gateway.problems import field_problem
+from services.gateway.schemas.flows import (
+    Basis,
+    Funding,
+    Liquidations,
+    LongShort,
+    MetricEntry,
+    Metrics,
+    MetricSeries,
+    OpenInterests,
+    funding_views,
+    liquidation_views,
+    mark_views,
+    metric_views,
+    open_interest_views,
+)
+from services.gateway.schemas.provenance import in_short
+
+_BTC: Final = "BTC-USDT-PERP"
+_NONE: Final = "none_heard"
+_RECENT_NS: Final = 7 * DAY_NS
+_FRESH: Final = Freshness(1.0, 5.0)
+_ACCOUNTS: Final = tuple(name for name in METRICS if name.startswith(("accounts_", "top_")))
+
+
+class AnyMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Of whom."""
+
+    symbol: Annotated[str, Meta(max_length=80, description="A canonical symbol, or `*`: the whole market")] = (
+        MARKET_WIDE
+    )
+
+
+class SeriesWanted(AnyMetrics, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A stretch of one metric."""
+
+    name: Annotated[str, Meta(max_length=64, description="As `/v1/metrics` lists it")]
+    exchange: Annotated[str | None, Meta(description="Whose number, in the vendor's spelling")] = None
+    vendor: Annotated[str | None, Meta(description="Who says it, for instance `coinglass`")] = None
+    from_ns: Nanos = None
+    to_ns: Nanos = None
+    cursor: Cursor = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="Items a page")] = 100
+
+
+async def _liquidations(desk: Desk, _caller: Caller, wanted: Stretch) -> Liquidations:
+    kind = "markets.liquidations"
+    span = span_of(wanted.from_ns, wanted.to_ns, wanted.limit)
+    place = desk.board.place(kind, wanted.cursor, int, int, int, str, str)
+    after, venue = None, wanted.venue
+    if place:
+        at_ns, price, size, liquidated, began = place.at
+        after, venue = (at_ns, from_bits(price), from_bits(size), liquidated), venue or began
+    market = await desk.board.standing(wanted.symbol, venue)
+    rows = await desk.store.flows.liquidations(market.row, span, after)
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    word = None
+    if more:
+        last = page[-1]
+        key = last["event_ns"], bits(last["price"]), bits(last["size"]), last["liquidated"]
+        word = desk.board.word(kind, *key, market.row.venue)
+    return Liquidations(
+        **market.head,
+        data=liquidation_views(page, market.now_ns),
+        cause=None if page else _NONE,
+        has_more=more,
+        next_cursor=word,
+    )
+
+
+async def _funding(desk: Desk, _caller: Caller, wanted: Stretch) -> Funding:
+    market, span, after_ns = await market_page(desk, "markets.funding", wanted)
+    rows = await desk.store.flows.funding(market.row, span, after_ns)
+    return Funding(
+        **market.head,
+        data=funding_views(rows[: wanted.limit], market.now_ns),
+        cause=None if rows else _NONE,
+        **cut(desk, "markets.funding", market, rows, wanted.limit),
+    )
+
+
+async def _basis(desk: Desk, _caller: Caller, wanted: Stretch) -> Basis:
+    market, span, after_ns = await market_page(desk, "markets.basis", wanted)
+    rows = await desk.store.flows.marks(market.row, span, after_ns)
+    return Basis(
+        **market.head,
+        data=mark_views(rows[: wanted.limit], market.now_ns),
+        cause=None if rows else _NONE,
+        **cut(desk, "markets.basis", market, rows, wanted.limit),
+    )
+
+
+async def _open_interest(desk: Desk, _caller: Caller, wanted: Stretch) -> OpenInterests:
+    market, span, after_ns = await market_page(desk, "markets.open_interest", wanted)
+    rows = await desk.store.flows.open_interest(market.row, span, after_ns)
+    return OpenInterests(
+        **market.head,
+        data=open_interest_views(rows[: wanted.limit], market.now_ns),
+        cause=None if rows else _NONE,
+        **cut(desk, "markets.open_interest", market, rows, wanted.limit),
+    )
+
+
+async def _long_short(desk: Desk, _caller: Caller, wanted: OfMarket) -> LongShort:
+    market = await desk.board.standing(wanted.symbol, wanted.venue)
+    rows = await desk.store.flows.newest_metrics(wanted.symbol, market.row.event_ns - _RECENT_NS, _ACCOUNTS)
+    return LongShort(**market.head, data=metric_views(rows, market.now_ns), cause=None if rows else _NONE)
+
+
+async def _metrics(desk: Desk, _caller: Caller, wanted: AnyMetrics) -> Metrics:
+    now_ns = desk.clock()
+    rows = await desk.store.flows.newest_metrics(wanted.symbol, now_ns - _RECENT_NS)
+    newest = metric_views(rows, now_ns)
+    return Metrics(
+        symbol=wanted.symbol,
+        data=[
+            MetricEntry(
+                name=name,
+                unit=defined.unit,
+                meaning=defined.meaning,
+                newest=[view for view in newest if view.name == name],
+            )
+            for name, defined in sorted(METRICS.items())
+        ],
+    )
+
+
+async def _series(desk: Desk, _caller: Caller, wanted: SeriesWanted) -> MetricSeries:
+    kind = "metrics.series"
+    defined = METRICS.get(wanted.name)
+    if defined is None:
+        raise field_problem("not_found", "name", f"{wanted.name!r} is no metric: see /v1/metrics")
+    span = span_of(wanted.from_ns, wanted.to_ns, wanted.limit)
+    place = desk.board.place(kind, wanted.cursor, int, str, str, str)
+    rows = await desk.store.flows.metrics(
+        wanted.name,
+        wanted.symbol,
+        span,
+        exchange=wanted.exchange,
+        vendor=wanted.vendor,
+        after=place.at if place else None,
+    )
+    page, more = rows[: wanted.limit], len(rows) > wanted.limit
+    now_ns, kept = desk.clock(), await desk.latest.qualities()
+    origins = {row["venue"]: Origin(row["origin"]) for row in reversed(page)}
+    last = [page[-1][name] for name in ("event_ns", "exchange", "venue", "origin")] if more else None
+    return MetricSeries(
+        name=wanted.name,
+        unit=defined.unit,
+        meaning=defined.meaning,
+        symbol=wanted.symbol,
+        quality={vendor: in_short(kept.get(vendor), origin, now_ns)[0] for vendor, origin in sorted(origins.items())},
+        data=metric_views(page, now_ns),
+        cause=None if page else _NONE,
+        has_more=more,
+        next_cursor=desk.board.word(kind, *last) if last else None,
+    )
+
+
+FLOWS: Final = (
+    Operation(
+        name="markets.liquidations",
+        method="GET",
+        path="/v1/markets/{symbol}/liquidations",
+        params=Stretch,
+        answer=Liquidations,
+        read=_liquidations,
+        scope=Scope.MARKET,
+        summary="Forced closings of one market",
+        detail="Newest first. Most venues tell a part of them: sums are lower bounds. Kept for 31 days.",
+        tag="flows",
+        example=Example({"symbol": _BTC, "limit": 10}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        surfaces=EVERYWHERE,
+        problems=OF_MARKET,
+    ),
+    Operation(
+        name="markets.funding",
+        method="GET",
+        path="/v1/markets/{symbol}/funding",
+        params=Stretch,
+        answer=Funding,
+        read=_funding,
+        scope=Scope.MARKET,
+        summary="Funding rates of one market",
+        detail="The newest of each minute, newest first, as fractions an interval: 0.0001 is one basis point; above 0 "
+        "longs pay shorts. Kept for 31 days.",
+        tag="flows",
+        example=Example({"symbol": _BTC, "limit": 10}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        surfaces=EVERYWHERE,
+        problems=OF_MARKET,
+    ),
+    Operation(
+        name="markets.open_interest",
+        method="GET",
+        path="/v1/markets/{symbol}/open-interest",
+        params=Stretch,
+        answer=OpenInterests,
+        read=_open_interest,
+        scope=Scope.MARKET,
+        summary="Open interest of one market",
+        detail="The newest of each minute, newest first, one side counted, in the units that the venue says. "
+        "Kept for 31 days.",
+        tag="flows",
+        example=Example({"symbol": _BTC, "limit": 10}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        surfaces=EVERYWHERE,
+        problems=OF_MARKET,
+    ),
+    Operation(
+        name="markets.basis",
+        method="GET",
+        path="/v1/markets/{symbol}/basis",
+        params=Stretch,
+        answer=Basis,
+        read=_basis,
+        scope=Scope.MARKET,
+        summary="Mark price, index and basis of one market",
+        detail="The newest of each minute, newest first. The basis is mark less index of one message of the venue, "
+        "never of two. Kept for 31 days.",
+        tag="flows",
+        example=Example({"symbol": _BTC, "limit": 10}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        problems=OF_MARKET,
+    ),
+    Operation(
+        name="markets.long_short",
+        method="GET",
+        path="/v1/markets/{symbol}/long-short",
+        params=OfMarket,
+        answer=LongShort,
+        read=_long_short,
+        scope=Scope.MARKET,
+        summary="Shares of longs and shorts in one symbol",
+        detail="The newest of each number, exchange and vendor: of accounts, the largest accounts and positions. "
+        "How it was before is in `metrics.series`.",
+        tag="flows",
+        example=Example({"symbol": _BTC}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        surfaces=EVERYWHERE,
+        problems=OF_MARKET,
+    ),
+    Operation(
+        name="metrics.list",
+        method="GET",
+        path="/v1/metrics",
+        params=AnyMetrics,
+        answer=Metrics,
+        read=_metrics,
+        scope=Scope.MARKET,
+        summary="Vendors' metrics: what each means, and its newest numbers",
+        detail="Every metric of the catalogue, its unit and meaning, and what was said of the symbol (or, with `*`, "
+        "of the whole market) in the last week.",
+        tag="metrics",
+        example=Example({"symbol": _BTC}, given="flows"),
+        cost=2,
+        freshness=Freshness(5.0, 30.0),
+    ),
+    Operation(
+        name="metrics.series",
+        method="GET",
+        path="/v1/metrics/{name}",
+        params=SeriesWanted,
+        answer=MetricSeries,
+        read=_series,
+        scope=Scope.MARKET,
+        summary="One metric of one symbol",
+        detail="Newest first, by exchange and vendor. A number that the vendor did not give is absent with its cause. "
+        "Kept for 400 days.",
+        tag="metrics",
+        example=Example({"name": "accounts_long", "symbol": _BTC, "limit": 10}, given="flows"),
+        cost=2,
+        freshness=_FRESH,
+        problems=("not_found",),
+    ),
+)
