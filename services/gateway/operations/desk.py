@@ -8,8 +8,10 @@ from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
 from services.gateway.access.principal import Principal
+from services.gateway.access.usage import Usage
 from services.gateway.access.sign_in import SignIns
 from services.gateway.board import Board
+from services.gateway.exporting.exporter import Exporter
 from services.gateway.operations.operation import Connection, Operation, Written
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
@@ -95,9 +97,11 @@ class Desk:
     """Why this process cannot serve."""
     clock: Callable[[], int] = now_ns
     stale_after_s: float = 15.0
+    exporter: Exporter | None = None
     chats: frozenset[str] = frozenset()
     """Telegram chats that anybody may name as theirs; others wait for an administrator."""
     gate: Gate | None = None
+    usage: Usage | None = None
     ledger: Ledger | None = None
     cache: Cache | None = None
     vitals: Vitals | None = None

@@ -1,0 +1,1 @@
+"""Stored series in; files out, row by row."""
