@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 
@@ -16,8 +17,10 @@ from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
 from services.gateway.access.revocation import Revocations
 from services.gateway.access.usage import Usage
+from services.gateway.alerting.announcing import keep_announcing
 from services.gateway.board import Board
 from services.gateway.cache.cache import AnswerCache
+from services.gateway.exporting.exporter import Exporter
 from services.gateway.idempotency import PostgresLedger
 from services.gateway.limits.gate import LimitGate
 from services.gateway.limits.limiter import RedisLimiter
@@ -27,6 +30,7 @@ from services.gateway.outages import OUTAGES
 from services.gateway.perimeter.perimeter import Perimeter
 from services.gateway.projections.history import HISTORY_TOPICS, History
 from services.gateway.projections.live import LIVE_TOPICS, Live
+from services.gateway.projections.rules import RULES_TOPICS, RuleBook
 from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
 from services.gateway.readiness import Silence, late
 from services.gateway.sealing import Seal
@@ -73,10 +77,10 @@ async def main(process: Process, settings: Settings) -> None:
     signals = SignalFold(store, latest)
     fold(bus, *SIGNAL_TOPICS, group="gateway.signals", handler=signals, rejects=GATEWAY_REJECTS)
     fold(bus, *LIVE_TOPICS, group="gateway.live", handler=live, rejects=GATEWAY_REJECTS)
+    fold(bus, *RULES_TOPICS, group="gateway.rules", handler=RuleBook(store), rejects=GATEWAY_REJECTS)
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s)
     hub = Hub(max_clients=settings.max_clients, queue_size=settings.queue_size)
-    keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value())
     limiter = RedisLimiter.at(settings.redis_url.get_secret_value(), replicas=settings.replicas)
     process.on_stop(limiter.stop)
     gate = LimitGate(limiter, Policies(settings.quotas))
@@ -86,12 +90,8 @@ async def main(process: Process, settings: Settings) -> None:
     process.check("lag", late(bus.consumers, settings.lag_s))
     if settings.feed != "recorded":  # a recording ends
         process.check("feeds", Silence(latest).fault)
-    access = Guard(keyring, anonymous=settings.anonymous, door=gate)
-    secrets = settings.secrets or (token_bytes(32),)  # a local one without any: good until it ends
-    revocations = Revocations(latest.redis, access)
-    ledger = PostgresLedger(lambda: store.pool, seal=Seal(secrets), tell=revocations.tell)
-    usage = _keep_books(process, store, ledger, revocations)
-    sessions = Sessions(hub, board, access, latest, heartbeat_s=settings.heartbeat_s)
+    access = _access(process, settings, store, latest, gate)
+    sessions = Sessions(hub, board, access.guard, latest, heartbeat_s=settings.heartbeat_s)
     desk = Desk(
         store=store,
         latest=latest,
@@ -99,9 +99,11 @@ async def main(process: Process, settings: Settings) -> None:
         faults=process.health.faults,
         stale_after_s=settings.stale_after_s,
         sessions=sessions,
+        exporter=Exporter(lambda: store.pool),
+        chats=frozenset(settings.chats),
         gate=gate,
-        ledger=ledger,
-        usage=usage,
+        ledger=access.ledger,
+        usage=access.usage,
         cache=cache,
         vitals=Vitals(
             folds=bus.consumers,
@@ -110,7 +112,7 @@ async def main(process: Process, settings: Settings) -> None:
             limit_bytes=limit_bytes(settings.memory_limit_mib),
         ),
     )
-    app = build(desk, guard=access, sessions=sessions)
+    app = build(desk, guard=access.guard, sessions=sessions)
     beside = [
         process.spawn(hub.relay(latest.redis), name="stream relay"),
         process.spawn(_flush(live), name="book flush"),
@@ -118,6 +120,8 @@ async def main(process: Process, settings: Settings) -> None:
     ]
     process.on_stop(lambda: _end(beside))
     await bus.start()
+    announcer = process.spawn(keep_announcing(store.pool, bus.publisher.publish), name="rules to their topic")
+    process.on_stop(lambda: _end([announcer]))
     perimeter = Perimeter(app, hosts=settings.hosts, origins=settings.allowed_origins)
     stop = await serve(perimeter, settings.host, settings.port, process)
     process.on_stop(stop)
@@ -126,9 +130,20 @@ async def main(process: Process, settings: Settings) -> None:
         log.warning("reading without a key is on: the sandbox market, this machine only")
 
 
-def _keep_books(process: Process, store: Store, ledger: PostgresLedger, revocations: Revocations) -> Usage:
-    """Run what keeps credentials, their use and the tables of both in order."""
-    usage = Usage(lambda: store.pool)
+@dataclass(frozen=True)
+class _Access:
+    guard: Guard
+    ledger: PostgresLedger
+    usage: Usage
+
+
+def _access(process: Process, settings: Settings, store: Store, latest: Latest, gate: LimitGate) -> _Access:
+    """Make what knows who may come in, and run what keeps credentials and their tables in order."""
+    keyring = Keyring(store, bootstrap=settings.bootstrap_key.get_secret_value())
+    guard = Guard(keyring, anonymous=settings.anonymous, door=gate)
+    secrets = settings.secrets or (token_bytes(32),)  # a local one without any: good until it ends
+    revocations, usage = Revocations(latest.redis, guard), Usage(lambda: store.pool)
+    ledger = PostgresLedger(lambda: store.pool, seal=Seal(secrets), tell=revocations.tell)
     process.on_stop(usage.flush)
     tasks = [
         process.spawn(revocations.listen(), name="revocations"),
@@ -136,7 +151,7 @@ def _keep_books(process: Process, store: Store, ledger: PostgresLedger, revocati
         process.spawn(keep_up(chores(lambda: store.pool, ledger)), name="upkeep"),
     ]
     process.on_stop(lambda: _end(tasks))
-    return usage
+    return _Access(guard, ledger, usage)
 
 
 async def _end(tasks: list["asyncio.Task[Any]"]) -> None:

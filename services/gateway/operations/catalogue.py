@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
+from services.gateway.operations.alerts import ALERTS
 from services.gateway.operations.audit import AUDIT
 from services.gateway.operations.auth import AUTH
+from services.gateway.operations.exports import EXPORTS
 from services.gateway.operations.flows import FLOWS
 from services.gateway.operations.health import HEALTH
 from services.gateway.operations.keys import KEYS
@@ -21,6 +23,8 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *SIGNALS,
     *HEALTH,
     *STREAM,
+    *ALERTS,
+    *EXPORTS,
     *AUTH,
     *KEYS,
     *USERS,

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
 from services.gateway.access.principal import Principal
-from services.gateway.access.usage import Usage
 from services.gateway.access.sign_in import SignIns
+from services.gateway.access.usage import Usage
 from services.gateway.board import Board
 from services.gateway.exporting.exporter import Exporter
 from services.gateway.operations.operation import Connection, Operation, Written

@@ -85,8 +85,8 @@ EXPORTS: Final = (
         scope=Scope.EXPORT,
         summary="A stored series as a file",
         detail="At most 31 days and a million rows, oldest first, the same rows as the lists give, as they stood at "
-        "one moment. A file that could not be made to its end breaks off without the end of its transfer. In CSV a text "
-        "that a spreadsheet would take for a formula has a `'` in front. The series are "
+        "one moment. A file that could not be made to its end breaks off without the end of its transfer. In CSV a "
+        "text that a spreadsheet would take for a formula has a `'` in front. The series are "
         f"{_SERIES}.",
         tag="exports",
         example=Example(

@@ -43,12 +43,15 @@ from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
 from services.gateway.app import announce_health
 from services.gateway.board import Board
+from services.gateway.exporting.exporter import Exporter
+from services.gateway.idempotency import PostgresLedger
 from services.gateway.operations.desk import Desk
 from services.gateway.perimeter.perimeter import Perimeter
 from services.gateway.projections.flows import FLOW_TOPICS, FlowFold
 from services.gateway.projections.history import HISTORY_TOPICS, History
 from services.gateway.projections.live import LIVE_TOPICS, Live
 from services.gateway.projections.quality import QUALITY_TOPICS, QualityFold
+from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
 from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store.latest import Latest
@@ -56,6 +59,7 @@ from services.gateway.store.store import Store
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.application import build
+from tests.services.gateway import entering
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
@@ -88,9 +92,11 @@ class Gateway:
     faults: dict[str, str] = field(default_factory=dict)
     flows: FlowFold = field(init=False)
     quality: QualityFold = field(init=False)
+    signals: SignalFold = field(init=False)
 
     def __post_init__(self) -> None:
         """Fold what has no other collaborators than the stores."""
+        self.signals = SignalFold(self.store, self.latest, self.clock)
         self.flows = FlowFold(self.store.flows, self.clock)
         self.quality = QualityFold(self.store.flows, self.latest, self.clock)
 
@@ -103,6 +109,7 @@ class Gateway:
         records = [Record(topic_of(event).name, 0, i, b"", event) for i, event in enumerate(events)]
         for handler, mine in (
             (self.history, [r for r in records if r.topic in _names(HISTORY_TOPICS)]),
+            (self.signals, [r for r in records if r.topic in _names(SIGNAL_TOPICS)]),
             (self.flows, [r for r in records if r.topic in _names(FLOW_TOPICS)]),
             (self.quality, [r for r in records if r.topic in _names(QUALITY_TOPICS)]),
             (self.live, [r for r in records if r.topic in _names(LIVE_TOPICS)]),
@@ -129,7 +136,8 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     await store.start()
     key = mint("test")
     await store.add_key(key.row)
-    guard = Guard(Keyring(store, monotonic=lambda: clock.now / SECOND, clock=clock))
+    keyring = Keyring(store, monotonic=lambda: clock.now / SECOND, clock=clock)
+    guard = Guard(keyring)
     board = Board(store, latest, clock=clock)
     hub = Hub(queue_size=50)
     faults: dict[str, str] = {}
@@ -139,6 +147,9 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
 
     sessions = Sessions(hub, board, guard, latest, heartbeat_s=0.2, send_s=2.0)
     desk = Desk(store=store, latest=latest, board=board, faults=report, clock=clock, sessions=sessions)
+    desk.ledger, desk.exporter = PostgresLedger(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
+    desk.chats = frozenset({"1001"})
+    desk.sign_ins = entering.sign_ins(store, latest, keyring, guard, clock)
     app = Perimeter(build(desk, guard=guard, sessions=sessions), hosts=Settings().hosts)
     history, live = History(store, latest, clock), Live(store, latest, clock)
     yield Gateway(store, latest, clock, history, live, hub, board, guard, desk, app, key.text, faults)
