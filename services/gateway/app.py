@@ -122,8 +122,8 @@ async def main(process: Process, settings: Settings) -> None:
     await bus.start()
     announcer = process.spawn(keep_announcing(store.pool, bus.publisher.publish), name="rules to their topic")
     process.on_stop(lambda: _end([announcer]))
-    perimeter = Perimeter(app, hosts=settings.hosts, origins=settings.allowed_origins)
-    stop = await serve(perimeter, settings.host, settings.port, process)
+    perimeter = Perimeter(app, settings.rules)
+    stop = await serve(perimeter, settings.host, settings.port, process, tls=settings.tls)
     process.on_stop(stop)
     process.on_stop(hub.drain)
     if settings.anonymous:

@@ -1,8 +1,9 @@
-"""Settings from the environment: typed, secrets masked, unknown keys refused."""
+"""Settings from the environment: typed, secrets masked and, where wished, read from files; unknown keys refused."""
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar, get_args
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -13,6 +14,8 @@ PREFIX: Final = "CSX_"
 SERVICES: Final = ("ingest", "signals", "alerts", "gateway")
 _PROCESSES: Final = (*SERVICES, "deadman")
 """Whose keys may stand in one environment."""
+_FILE: Final = "_FILE"
+_MAX_SECRET: Final = 64 * 1024
 
 
 S = TypeVar("S", bound="ServiceSettings")
@@ -48,7 +51,7 @@ class ServiceSettings(BaseSettings):
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
-    """Read the settings of one service from the environment.
+    """Read the settings of one service from the environment; a secret may stand in a file that `<KEY>_FILE` names.
 
     Raises:
         ConfigurationError: a value does not fit, or a `CSX_` key is unknown; the message names the keys.
@@ -57,11 +60,46 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None) -> S:
     unknown = sorted(set(_own(kind, environ)) - _known(kind))
     if unknown:
         raise ConfigurationError(f"unknown setting {', '.join(unknown)}: check the spelling, or remove it")
+    filed: dict[str, Any] = {
+        str(kind.model_fields[name].validation_alias or name): _read(key, environ)
+        for name, key in _secrets(kind).items()
+        if environ.get(key + _FILE)
+    }
     try:
-        return kind()
+        return kind(**filed)
     except ValidationError as e:
         faults = "; ".join(f"{_key(kind, fault['loc'])}: {fault['msg']}" for fault in e.errors())
         raise ConfigurationError(faults) from None  # the cause would print the input, secrets included
+
+
+def secrets_of(settings: ServiceSettings) -> tuple[str, ...]:
+    """Return every secret that the settings hold: what no log may say."""
+    found = (getattr(settings, name) for name in _secrets(type(settings)))
+    return tuple(secret.get_secret_value() for secret in found if isinstance(secret, SecretStr))
+
+
+def _secrets(kind: type[ServiceSettings]) -> dict[str, str]:
+    """Return the keys of fields that hold secrets, by name."""
+    return {
+        name: _key(kind, (name,))
+        for name, field in kind.model_fields.items()
+        if SecretStr in {field.annotation, *get_args(field.annotation)}
+    }
+
+
+def _read(key: str, environ: Mapping[str, str]) -> SecretStr:
+    name = key + _FILE
+    if environ.get(key):
+        raise ConfigurationError(f"{key} and {name} are both set: remove one")
+    try:
+        with Path(environ[name]).open("rb") as file:
+            text = file.read(_MAX_SECRET + 1)
+        secret = text.decode().removesuffix("\n").removesuffix("\r")
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigurationError(f"{name}: the file cannot be read: {type(e).__name__}") from None
+    if not secret or len(text) > _MAX_SECRET:
+        raise ConfigurationError(f"{name}: the file is empty, or longer than {_MAX_SECRET} bytes")
+    return SecretStr(secret)
 
 
 def _own(kind: type[ServiceSettings], environ: Mapping[str, str]) -> list[str]:
@@ -72,7 +110,7 @@ def _own(kind: type[ServiceSettings], environ: Mapping[str, str]) -> list[str]:
 
 
 def _known(kind: type[ServiceSettings]) -> set[str]:
-    return {_key(kind, (name,)) for name in kind.model_fields}
+    return {_key(kind, (name,)) for name in kind.model_fields} | {key + _FILE for key in _secrets(kind).values()}
 
 
 def _key(kind: type[ServiceSettings], where: tuple[int | str, ...]) -> str:
