@@ -7,9 +7,10 @@ import asyncio
 import logging
 import socket
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
@@ -23,8 +24,12 @@ _OPEN_WITHIN_S: Final = 10.0
 _STOP_WITHIN_S: Final = 5
 
 
-async def serve(app: Any, host: str, port: int, process: Process) -> Callable[[], Awaitable[None]]:
+async def serve(
+    app: Any, host: str, port: int, process: Process, *, tls: tuple[Path, Path] | None = None
+) -> Callable[[], Awaitable[None]]:
     """Listen, and return how to stop; the server is a critical task of `process`.
+
+    `tls`: PEM files of a certificate and its key; with them it speaks HTTPS, TLS 1.2 at least.
 
     Raises:
         ConfigurationError: the port is taken, or the address is not ours.
@@ -39,11 +44,14 @@ async def serve(app: Any, host: str, port: int, process: Process) -> Callable[[]
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
         backlog=512,
         log_enabled=False,
+        ssl_cert=tls[0] if tls else None,
+        ssl_key=tls[1] if tls else None,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     server.workers_kill_timeout = _STOP_WITHIN_S
     task = process.spawn(server.serve(), name="http server")
     await _wait_open(host, port, task)
-    log.info("serving", extra={"address": f"http://{host}:{port}"})
+    log.info("serving", extra={"address": f"{'https' if tls else 'http'}://{host}:{port}"})
 
     async def stop() -> None:
         server.stop()  # type: ignore[no-untyped-call]  # granian leaves it untyped

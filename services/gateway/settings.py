@@ -1,7 +1,8 @@
 """The gateway's settings, from the environment."""
 
 import ipaddress
-from typing import Annotated, Final, Literal
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
@@ -9,9 +10,14 @@ from pydantic_settings import NoDecode
 from libs.common.runtime.settings import ServiceSettings
 from services.gateway.access.keys import well_formed
 from services.gateway.limits.policy import Quotas
+from services.gateway.perimeter import checking
+from services.gateway.perimeter.perimeter import Rules
+from services.gateway.perimeter.transport import Transport
 
 _SECRET_BYTES: Final = 32
 _SECRETS: Final = 2
+T = TypeVar("T")
+
 _LOOPBACK_NAMES: Final = frozenset({"localhost"})
 
 
@@ -27,7 +33,19 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Host names that requests may name; on loopback the loopback's own names, elsewhere any, where empty."""
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins of other web pages that may open the stream: `https://desk.example`."""
+    """Origins of other web pages that may ask: `https://desk.example`; `*` any, which then send no cookies."""
+    credentials: bool = False
+    """Browsers may send cookies with what the pages of these origins ask."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Networks of the proxies before it (`10.0.0.0/24`): what they say of the client's address and scheme is taken."""
+    transport: Transport = Field(default=Transport.PLAIN, validate_default=True)
+    """`plain`: for this machine alone; `proxy`: a proxy before it speaks HTTPS; `tls`: it speaks HTTPS itself."""
+    tls_cert: Path | None = None
+    """With the transport `tls`: a PEM file with the certificate and its chain."""
+    tls_key: Path | None = Field(default=None, validate_default=True)
+    """With the transport `tls`: a PEM file with the certificate's key."""
+    max_in_flight: int = Field(default=512, ge=1)
+    """Requests that may be answered at once."""
     heartbeat_s: float = Field(default=15.0, gt=0)
     """Seconds between two heartbeats of the stream."""
     stale_after_s: float = Field(default=15.0, gt=0)
@@ -64,7 +82,7 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     anonymous: bool = False
     """Reading without a key: the sandbox market on loopback, local environment, nothing else."""
 
-    @field_validator("allowed_hosts", "allowed_origins", "chats", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", "chats", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -81,6 +99,41 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
             raise ValueError(f"has {_SECRET_BYTES} bytes at least, as `openssl rand -hex {_SECRET_BYTES}` makes")
         if len(words) > _SECRETS or len(set(words)) < len(words):
             raise ValueError("is one secret, or the new and the old one with a comma between")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins_are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _unless(checking.origins_fault(value), value)
+
+    @field_validator("credentials")
+    @classmethod
+    def _credentials_are_for_named_origins(cls, value: bool, info: ValidationInfo) -> bool:
+        return _unless(checking.credentials_fault(info.data.get("allowed_origins", ())) if value else None, value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_few(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return _unless(checking.proxies_fault(value), value)
+
+    @field_validator("transport")
+    @classmethod
+    def _transport_is_safe(cls, value: Transport, info: ValidationInfo) -> Transport:
+        names = info.data.get("allowed_hosts", ())
+        fault = checking.transport_fault(
+            value,
+            production=info.data.get("environment") == "production",
+            local=is_loopback(str(info.data.get("host"))) or (bool(names) and all(map(is_loopback, names))),
+            proxies=info.data.get("trusted_proxies", ()),
+        )
+        return _unless(fault, value)
+
+    @field_validator("tls_key")
+    @classmethod
+    def _tls_has_its_files(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        files = (info.data.get("tls_cert"), value)
+        if info.data.get("transport") is Transport.TLS and not all(file and file.is_file() for file in files):
+            raise ValueError("the transport tls needs CSX_GATEWAY_TLS_CERT and CSX_GATEWAY_TLS_KEY, files of PEM")
         return value
 
     @field_validator("bootstrap_key")
@@ -130,6 +183,25 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
         )
 
     @property
+    def rules(self) -> Rules:
+        """What the perimeter lets in."""
+        return Rules(
+            hosts=self.hosts,
+            origins=frozenset(self.allowed_origins),
+            credentials=self.credentials,
+            proxies=self.trusted_proxies,
+            transport=self.transport,
+            max_in_flight=self.max_in_flight,
+        )
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """The certificate and its key, where the gateway speaks HTTPS itself."""
+        if self.transport is not Transport.TLS or self.tls_cert is None or self.tls_key is None:
+            return None
+        return self.tls_cert, self.tls_key
+
+    @property
     def hosts(self) -> frozenset[str]:
         """Host names that requests may name; empty means any."""
         if self.allowed_hosts:
@@ -139,6 +211,12 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
 
 def _words(value: SecretStr) -> tuple[bytes, ...]:
     return tuple(word.strip().encode() for word in value.get_secret_value().split(",") if word.strip())
+
+
+def _unless(fault: str | None, value: T) -> T:
+    if fault:
+        raise ValueError(fault)
+    return value
 
 
 def is_loopback(host: str) -> bool:

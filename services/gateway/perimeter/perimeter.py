@@ -1,102 +1,168 @@
-"""What holds for every request before any route: host, origin, request id, security headers, metrics.
+"""What holds for every request before any route: where it came from and how, what it may weigh, how long it may take.
 
-The outermost ASGI application, so that answers to unknown routes carry it all too.
+The outermost ASGI application, so that answers to unknown routes, and its own refusals, carry the same headers.
 """
 
-import re
-import secrets
-from collections.abc import Collection
+import asyncio
 from typing import Any, Final
 
-from litestar.types import ASGIApp, Send
+from litestar.types import ASGIApp
+from msgspec import Struct
 
 from libs.common.runtime.clock import monotonic_s
-from services.gateway import metrics
-from services.gateway.problems import MEDIA_TYPE, Problem
+from services.gateway.perimeter import metrics
+from services.gateway.perimeter.bodies import READ_S, Bodies, Gone, replayed
+from services.gateway.perimeter.cors import SAFE, Cors, same_origin
+from services.gateway.perimeter.headers import HEADERS, STRICT_TRANSPORT, oversize
+from services.gateway.perimeter.hosts import Hosts
+from services.gateway.perimeter.proxies import Proxies
+from services.gateway.perimeter.transport import PROBES, Transport, insecure, location
+from services.gateway.perimeter.visit import Visit
+from services.gateway.problems import Problem
 
-HEADERS: Final = (
-    (
-        b"content-security-policy",
-        (
-            b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-            b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-        ),
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=()"),
-)
+ANSWER_S: Final = 20.0
+"""An answer begins within so many seconds; operations have less."""
+MAX_IN_FLIGHT: Final = 512
 
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
-_MAX_BODY: Final = 64 * 1024
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Rules(Struct, frozen=True, kw_only=True):
+    """What is let in."""
+
+    hosts: frozenset[str] = frozenset()
+    """Names that requests may give us; none: any."""
+    origins: frozenset[str] = frozenset()
+    """Origins of other pages that may ask."""
+    credentials: bool = False
+    """Their browsers may send cookies."""
+    proxies: tuple[str, ...] = ()
+    """Networks of the proxies whose word is taken."""
+    transport: Transport = Transport.PLAIN
+    max_in_flight: int = MAX_IN_FLIGHT
+    answer_s: float = ANSWER_S
+    read_s: float = READ_S
+    """A body is whole within so many seconds."""
 
 
 class Perimeter:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str] = (), origins: Collection[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, rules: Rules | None = None) -> None:
+        rules = rules or Rules()
         self._app = app
-        self._hosts = frozenset(hosts)
-        self._origins = frozenset(origins)
+        self._hosts = Hosts(rules.hosts)
+        self._cors = Cors(rules.origins, credentials=rules.credentials)
+        self._proxies = Proxies(rules.proxies)
+        self._transport = rules.transport
+        self._bodies = Bodies(read_s=rules.read_s)
+        self._max_in_flight = rules.max_in_flight
+        self._answer_s = rules.answer_s
+        self._in_flight = 0
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Let a request in, or answer it here."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        sent_id = headers.get(b"x-request-id", b"")
-        request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else secrets.token_hex(8).encode()
-        scope["csx.request_id"] = request_id.decode()
-        began_s, status = monotonic_s(), 0
+        visit = Visit(scope, send)
+        peer = (scope.get("client") or ("",))[0]
+        scope["csx.address"] = self._proxies.client(peer, scope["headers"])
+        secure = self._secure(peer, scope)
+        visit.fixed += HEADERS
+        visit.fixed += self._cors.headers(visit.origin)
+        if secure:
+            visit.fixed.append(STRICT_TRANSPORT)
+        problem = self._refusal(visit, secure=secure)
+        if problem is not None:
+            metrics.REFUSED.labels(problem.code).inc()
+        if scope["type"] == "websocket":
+            await self._connect(visit, receive, send, problem)
+            return
+        try:
+            await self._serve(visit, receive, problem)
+        finally:
+            route = str(scope.get("csx.route", "none"))
+            metrics.answered(visit.method, route, visit.status, monotonic_s() - visit.began_s)
 
-        async def send_marked(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                present = {name for name, _ in message["headers"]}
-                extra = [(name, value) for name, value in HEADERS if name not in present]
-                message["headers"] = [*message["headers"], *extra, (b"x-request-id", request_id)]
-            await send(message)
-
-        problem = self._refusal(scope, headers)
+    async def _connect(self, visit: Visit, receive: Any, send: Any, problem: Problem | None) -> None:
         if problem is None:
-            await self._app(scope, receive, send_marked)
-        elif scope["type"] == "websocket":
+            await self._app(visit.scope, receive, send)
+        else:
             await receive()
             await send({"type": "websocket.close", "code": 4403, "reason": problem.code})
+
+    async def _serve(self, visit: Visit, receive: Any, problem: Problem | None) -> None:
+        if problem is not None:
+            if problem.code == "https_required" and visit.method in SAFE:
+                to = location(visit.host, visit.raw_path, visit.scope["query_string"])
+                await visit.answer(308, [(b"location", to.encode("latin-1")), (b"content-length", b"0")])
+            else:
+                await visit.refuse(problem)
+        elif visit.preflight:
+            await visit.answer(204, self._cors.preflight())
+        elif self._in_flight >= self._max_in_flight and visit.scope["path"] not in PROBES:
+            metrics.REFUSED.labels("too_many_connections").inc()
+            await visit.refuse(Problem("too_many_connections", "too many requests are being answered; try again"))
         else:
-            await _answer(problem, scope, send_marked)
-        if scope["type"] == "http":
-            route = str(scope.get("csx.route", "none"))
-            metrics.REQUESTS.labels(scope["method"], route, str(status)).inc()
-            metrics.REQUEST_SECONDS.labels(route).observe(monotonic_s() - began_s)
+            await self._admit(visit, receive)
 
-    def _refusal(self, scope: Any, headers: dict[bytes, bytes]) -> Problem | None:
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if self._hosts and _name(host) not in self._hosts:
+    async def _admit(self, visit: Visit, receive: Any) -> None:
+        self._in_flight += 1
+        metrics.IN_FLIGHT.inc()
+        visit.on_lasting = self._leave  # a stream of events is bounded elsewhere
+        try:
+            await self._enter(visit, receive)
+        finally:
+            if not visit.lasting:
+                self._leave()
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        metrics.IN_FLIGHT.dec()
+
+    async def _enter(self, visit: Visit, receive: Any) -> None:
+        scope = visit.scope
+        if visit.method not in _BODILESS:
+            try:
+                body = await self._bodies.whole(receive, scope["csx.address"], json=visit.json)
+            except Gone:
+                return
+            except Problem as e:
+                metrics.REFUSED.labels(e.code).inc()
+                await visit.refuse(e)
+                return
+            receive = replayed(body, receive)
+        try:
+            async with asyncio.timeout(self._answer_s) as visit.deadline:
+                await self._app(scope, receive, visit.send)
+        except TimeoutError:
+            if visit.status or visit.deadline is None or not visit.deadline.expired():
+                raise
+            await visit.refuse(Problem("time_exceeded", f"there was no answer within {self._answer_s:g} s; try again"))
+
+    def _secure(self, peer: str, scope: Any) -> bool:
+        if self._transport is Transport.PROXY:
+            return self._proxies.trusted(peer) and self._proxies.secure(scope["headers"])
+        return self._transport is Transport.TLS
+
+    def _refusal(self, visit: Visit, *, secure: bool) -> Problem | None:
+        scope = visit.scope
+        if problem := oversize(scope["headers"], visit.raw_path, scope["query_string"]):
+            return problem
+        if not self._hosts.serve(visit.host):
             return Problem("host_not_allowed", "this host name is not served here")
-        origin = headers.get(b"origin", b"").decode("latin-1").lower()
-        changes = scope["type"] == "websocket" or scope["method"] not in {"GET", "HEAD", "OPTIONS"}
-        if origin and changes and origin.partition("://")[2] != host and origin not in self._origins:
-            return Problem("origin_not_allowed", "pages of this origin may not ask")
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > _MAX_BODY:
-            return Problem("too_large", f"a request's body has at most {_MAX_BODY} bytes")
-        return None
+        if not secure and self._transport is not Transport.PLAIN and scope["path"] not in PROBES:
+            return insecure(visit.method)
+        if visit.origin and (problem := self._foreign(visit)):
+            return problem
+        return self._bodies.announced(visit.headers) if scope["type"] == "http" else None
 
-
-async def _answer(problem: Problem, scope: Any, send: Send) -> None:
-    body = problem.encode(scope["path"], scope["csx.request_id"])
-    headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
-
-
-def _name(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    def _foreign(self, visit: Visit) -> Problem | None:
+        changes = visit.scope["type"] == "websocket" or visit.method not in SAFE
+        if not changes and not visit.preflight:
+            return None
+        scheme = None if self._transport is Transport.PLAIN else "https"
+        if same_origin(visit.origin, visit.host, scheme=scheme) or self._cors.listed(visit.origin):
+            return None
+        return Problem("origin_not_allowed", "pages of this origin may not ask")

@@ -51,6 +51,7 @@ from services.gateway.projections.flows import FLOW_TOPICS, FlowFold
 from services.gateway.projections.history import HISTORY_TOPICS, History
 from services.gateway.projections.live import LIVE_TOPICS, Live
 from services.gateway.projections.quality import QUALITY_TOPICS, QualityFold
+from services.gateway.projections.readings import READING_TOPICS, ReadingFold
 from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
 from services.gateway.server import serve
 from services.gateway.settings import Settings
@@ -92,6 +93,7 @@ class Gateway:
     faults: dict[str, str] = field(default_factory=dict)
     flows: FlowFold = field(init=False)
     quality: QualityFold = field(init=False)
+    readings: ReadingFold = field(init=False)
     signals: SignalFold = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +101,7 @@ class Gateway:
         self.signals = SignalFold(self.store, self.latest, self.clock)
         self.flows = FlowFold(self.store.flows, self.clock)
         self.quality = QualityFold(self.store.flows, self.latest, self.clock)
+        self.readings = ReadingFold(self.store.readings, self.clock)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -111,6 +114,7 @@ class Gateway:
             (self.history, [r for r in records if r.topic in _names(HISTORY_TOPICS)]),
             (self.signals, [r for r in records if r.topic in _names(SIGNAL_TOPICS)]),
             (self.flows, [r for r in records if r.topic in _names(FLOW_TOPICS)]),
+            (self.readings, [r for r in records if r.topic in _names(READING_TOPICS)]),
             (self.quality, [r for r in records if r.topic in _names(QUALITY_TOPICS)]),
             (self.live, [r for r in records if r.topic in _names(LIVE_TOPICS)]),
         ):
@@ -150,7 +154,7 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     desk.ledger, desk.exporter = PostgresLedger(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
     desk.chats = frozenset({"1001"})
     desk.sign_ins = entering.sign_ins(store, latest, keyring, guard, clock)
-    app = Perimeter(build(desk, guard=guard, sessions=sessions), hosts=Settings().hosts)
+    app = Perimeter(build(desk, guard=guard, sessions=sessions), Settings().rules)
     history, live = History(store, latest, clock), Live(store, latest, clock)
     yield Gateway(store, latest, clock, history, live, hub, board, guard, desk, app, key.text, faults)
     await latest.stop()
