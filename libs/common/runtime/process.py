@@ -17,7 +17,7 @@ from libs.common.runtime.clock import monotonic_s
 from libs.common.runtime.errors import CsxError
 from libs.common.runtime.health import Check, Health
 from libs.common.runtime.memory import MemoryGuard, limit_bytes
-from libs.common.runtime.settings import ServiceSettings
+from libs.common.runtime.settings import ServiceSettings, secrets_of
 from libs.common.runtime.telemetry import configure_logging, configure_tracing
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ class Process:
 
 def run(service: str, settings: ServiceSettings, main: Callable[[Process], Awaitable[None]]) -> NoReturn:
     """Run one service process until SIGTERM, SIGINT or a critical failure, and exit with its code."""
-    configure_logging(service, settings.log_level, settings.log_format)
+    configure_logging(service, settings.log_level, settings.log_format, secrets_of(settings))
     traces = configure_tracing(service, settings.otel_endpoint)
 
     async def serve() -> int:

@@ -2,7 +2,9 @@
 
 import datetime as dt
 import logging
+import re
 import sys
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 import msgspec
@@ -12,6 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from libs.common.runtime.redaction import Redaction
 from libs.common.runtime.repetition import Repetition
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
@@ -21,12 +24,19 @@ _REPETITIVE: Final = ("aiokafka",)
 """Libraries that say the same many times a second while their server is away."""
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, service, logger, message, and whatever `extra` carried."""
+_CONTROLS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""What breaks a line, moves the cursor or turns the direction of the text after it."""
+_MORE: Final = "    | "
+"""Begins each further line that a person reads of one record: nothing from outside begins a line."""
 
-    def __init__(self, service: str) -> None:
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, service, logger, message, and whatever `extra` carried; no secrets."""
+
+    def __init__(self, service: str, redaction: Redaction | None = None) -> None:
         super().__init__()
         self._service = service
+        self._redaction = redaction or Redaction()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, without the line break."""
@@ -43,26 +53,45 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(line, enc_hook=str).decode()
+        if record.stack_info:
+            line["stack"] = record.stack_info
+        text = msgspec.json.encode(self._redaction.value(line)).decode()
+        return _CONTROLS.sub(
+            lambda found: f"\\u{ord(found[0]):04x}", text
+        )  # of JSON's own there are none: in texts only
 
 
 class ConsoleFormatter(logging.Formatter):
-    """The same for a person at a terminal."""
+    """The same for a person at a terminal: one line, and a trace below it where there is one."""
 
-    def __init__(self, service: str) -> None:
-        super().__init__(f"%(asctime)s {service:<8} %(levelname)-7s %(message)s%(facts)s", "%H:%M:%S")
+    def __init__(self, service: str, redaction: Redaction | None = None) -> None:
+        super().__init__(datefmt="%H:%M:%S")
+        self._service = service
+        self._redaction = redaction or Redaction()
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of `record`, its extra facts appended as key=value."""
-        facts = {key: value for key, value in vars(record).items() if key not in _STANDARD and key != "facts"}
-        record.facts = "".join(f" {key}={value}" for key, value in facts.items())
-        return super().format(record)
+        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        known = self._redaction.value(extra)
+        facts = "".join(f" {key}={value}" for key, value in known.items())
+        message = self._redaction.text(record.getMessage())
+        head = f"{self.formatTime(record, self.datefmt)} {self._service:<8} {record.levelname:<7} "
+        lines = [head + _visible(message + facts)]
+        below = [self.formatException(record.exc_info)] if record.exc_info else []
+        below += [record.stack_info] if record.stack_info else []
+        for text in below:
+            lines += [_MORE + _visible(line) for line in self._redaction.text(text).split("\n")]
+        return "\n".join(lines)
 
 
-def configure_logging(service: str, level: str, form: Literal["json", "console"]) -> None:
-    """Send every log line of this process to stderr in one form."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter(service) if form == "json" else ConsoleFormatter(service))
+def _visible(text: str) -> str:
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def configure_logging(service: str, level: str, form: Literal["json", "console"], secrets: Iterable[str] = ()) -> None:
+    """Send every log line of this process to stderr in one form, without the secrets that it was given."""
+    handler, redaction = logging.StreamHandler(sys.stderr), Redaction(secrets)
+    handler.setFormatter(JsonFormatter(service, redaction) if form == "json" else ConsoleFormatter(service, redaction))
     handler.addFilter(Repetition(*_REPETITIVE))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _QUIET:
