@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -27,8 +29,9 @@ async def call(desk: Desk, caller: Caller, operation: Operation[P, A], params: P
     Raises:
         Problem: not signed in, not allowed, beyond a limit, out of time, or what the operation says.
     """
-    await admit(desk, caller, operation)
-    return await perform(desk, caller, operation, params)
+    with _counted(desk, caller, operation):
+        await admit(desk, caller, operation)
+        return await perform(desk, caller, operation, params)
 
 
 async def call_encoded(desk: Desk, caller: Caller, operation: Operation[P, A], params: P) -> Kept:
@@ -37,11 +40,27 @@ async def call_encoded(desk: Desk, caller: Caller, operation: Operation[P, A], p
     Raises:
         Problem: as `call`.
     """
-    await admit(desk, caller, operation)
-    make = partial(_encoded, desk, caller, operation, params)
-    if operation.freshness is None or desk.cache is None:
-        return Kept(await make())
-    return await desk.cache.answer(operation, params, make)
+    with _counted(desk, caller, operation):
+        await admit(desk, caller, operation)
+        make = partial(_encoded, desk, caller, operation, params)
+        if operation.freshness is None or desk.cache is None:
+            return Kept(await make())
+        return await desk.cache.answer(operation, params, make)
+
+
+@contextmanager
+def _counted(desk: Desk, caller: Caller, operation: Operation[Any, Any]) -> Iterator[None]:
+    """Count the call as a use of its key, by how it ends."""
+    status = 500
+    try:
+        yield
+        status = operation.status
+    except Problem as e:
+        status = e.status
+        raise
+    finally:
+        if desk.usage is not None:
+            desk.usage.count(caller.principal, operation.name, status, operation.cost)
 
 
 async def _encoded(desk: Desk, caller: Caller, operation: Operation[Any, Any], params: Any) -> bytes:
