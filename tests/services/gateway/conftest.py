@@ -41,6 +41,8 @@ from libs.common.runtime.process import Process
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
+from services.gateway.access.revocation import Revocations
+from services.gateway.access.usage import Usage
 from services.gateway.app import announce_health
 from services.gateway.board import Board
 from services.gateway.exporting.exporter import Exporter
@@ -53,6 +55,7 @@ from services.gateway.projections.live import LIVE_TOPICS, Live
 from services.gateway.projections.quality import QUALITY_TOPICS, QualityFold
 from services.gateway.projections.readings import READING_TOPICS, ReadingFold
 from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
+from services.gateway.sealing import Seal
 from services.gateway.server import serve
 from services.gateway.settings import Settings
 from services.gateway.store.latest import Latest
@@ -151,7 +154,9 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
 
     sessions = Sessions(hub, board, guard, latest, heartbeat_s=0.2, send_s=2.0)
     desk = Desk(store=store, latest=latest, board=board, faults=report, clock=clock, sessions=sessions)
-    desk.ledger, desk.exporter = PostgresLedger(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
+    desk.usage, desk.exporter = Usage(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
+    tell = Revocations(latest.redis, guard).tell
+    desk.ledger = PostgresLedger(lambda: store.pool, seal=Seal([b"of the tests" * 3]), tell=tell, clock=clock)
     desk.chats = frozenset({"1001"})
     desk.sign_ins = entering.sign_ins(store, latest, keyring, guard, clock)
     app = Perimeter(build(desk, guard=guard, sessions=sessions), Settings().rules)
