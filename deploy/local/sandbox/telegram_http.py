@@ -33,6 +33,7 @@ class Answer(Struct, frozen=True):
     status: int
     body: bytes
     kind: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Reset(Struct, frozen=True):
@@ -149,7 +150,7 @@ async def _write_half(wire: h11.Connection, writer: asyncio.StreamWriter, answer
 
 
 def _head(answer: Answer) -> h11.Response:
-    headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body)))]
+    headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body))), *answer.headers]
     return h11.Response(status_code=answer.status, headers=headers)
 
 

@@ -6,16 +6,16 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
-from services.gateway.access import audit, people, refresh
+from services.gateway.access import audit, newcomers, people, refresh
 from services.gateway.access.audit import Act
 from services.gateway.access.cookies import Cookies, Sent
 from services.gateway.access.csrf import CsrfTokens
 from services.gateway.access.denials import Denials
 from services.gateway.access.keyring import Keyring, refused
 from services.gateway.access.keys import AuthError
+from services.gateway.access.oidc import Identity
 from services.gateway.access.passwords import Passwords
-from services.gateway.access.people import User
-from services.gateway.access.principal import Principal
+from services.gateway.access.principal import NOBODY, Principal
 from services.gateway.access.refresh import Family, Outcome, Rotation
 from services.gateway.access.sessions import holder, of_key, of_user
 from services.gateway.access.tokens import TokenError, Tokens
@@ -77,7 +77,7 @@ class SignIns:
         self.tokens = tokens
         self._pool = pool
         self._csrf = csrf
-        self._cookies = cookies
+        self.cookies = cookies
         self._denials = denials
         self._keyring = keyring
         self._tell = tell
@@ -93,14 +93,14 @@ class SignIns:
         Raises:
             Problem: `unauthenticated`, `locked_out`, or `limits_degraded` without Redis.
         """
-        await self._knock(asked)
+        await self.knock(asked)
         user = await people.named(self._pool(), name.strip().lower())
         right = await self._passwords.fits(password, user.password if user else None)
         if user is None or not right:
             raise await self._refusal(asked, "password", _WRONG)
         if not user.active:
             raise await self._refusal(asked, "name", "this person may not come in any more")
-        return await self.by_user(asked, user, "password")
+        return await self._begin(asked, user.user_id, "password", None)
 
     async def by_key(self, asked: Asked, text: str) -> Answered:
         """Begin a session that may what an API key may, for as long as the key may.
@@ -108,16 +108,43 @@ class SignIns:
         Raises:
             Problem: as `by_password`.
         """
-        await self._knock(asked)
+        await self.knock(asked)
         try:
             key = await self._keyring.check(text)
         except AuthError as e:
             raise await self._refusal(asked, "key", str(e)) from e
         return await self._begin(asked, key.subject, "key", key)
 
-    async def by_user(self, asked: Asked, user: User, way: str) -> Answered:
-        """Begin a session for somebody who has proven who they are."""
-        return await self._begin(asked, user.user_id, way, None)
+    async def by_identity(self, asked: Asked, identity: Identity) -> Answered:
+        """Begin a session for who comes from the provider; who comes for the first time becomes a person here.
+
+        Raises:
+            Problem: `unauthenticated`.
+        """
+        async with self._pool().acquire() as connection, connection.transaction():
+            user, is_new = await newcomers.person_of(connection, identity, at_ns=self._clock())
+            if is_new:
+                act = Act(
+                    who=NOBODY,
+                    action="users.create",
+                    target=user.user_id,
+                    address=asked.address,
+                    request_id=asked.request_id,
+                    after={"name": user.name, "role": user.role, "issuer": identity.issuer},
+                )
+                await audit.write(connection, act, self._clock())
+        if not user.active:
+            raise await self._refusal(asked, "name", "this person may not come in any more")
+        return await self._begin(asked, user.user_id, "provider", None)
+
+    async def knock(self, asked: Asked) -> None:
+        """Let an address try.
+
+        Raises:
+            Problem: `locked_out`, or `limits_degraded` without Redis.
+        """
+        if self._tries is not None:
+            await self._tries.attempt(asked.address)
 
     async def again(self, asked: Asked) -> Answered:
         """Exchange the refresh token for the next, and for a new access token.
@@ -125,7 +152,7 @@ class SignIns:
         Raises:
             Problem: `unauthenticated`, `csrf`, or `conflict` where another tab has just done it.
         """
-        shown = self._cookies.read(asked.cookie).refresh
+        shown = self.cookies.read(asked.cookie).refresh
         family = await refresh.of_token(self._pool(), shown) if shown else None
         if family is None:
             raise field_problem("unauthenticated", "cookie", "nobody is signed in with this browser")
@@ -147,27 +174,23 @@ class SignIns:
         Raises:
             Problem: `csrf`.
         """
-        family = await self._shown(self._cookies.read(asked.cookie))
+        family = await self._shown(self.cookies.read(asked.cookie))
         if family is not None:
             self._check_word(family.family_id, asked)
             await self._void(family.family_id)
             async with self._pool().acquire() as connection, connection.transaction():
                 if await refresh.end(connection, family.family_id, at_ns=self._clock(), reason="signed out"):
                     await self._record(connection, asked, of_user(family), "auth.sign_out", family)
-        return Answered(self._nobody(), self._cookies.gone())
+        return Answered(self._nobody(), self.cookies.gone())
 
     async def view(self, asked: Asked) -> SessionView:
         """Return who has signed in with this browser."""
-        sent = self._cookies.read(asked.cookie)
+        sent = self.cookies.read(asked.cookie)
         family = await self._shown(sent)
         principal = None if family is None else await self._now(family)
         if family is None or principal is None:
             return self._nobody()
         return self._view(family, principal, self._left_s(sent.access))
-
-    async def _knock(self, asked: Asked) -> None:
-        if self._tries is not None:
-            await self._tries.attempt(asked.address)
 
     async def _refusal(self, asked: Asked, field: str, message: str) -> Problem:
         if self._tries is not None:
@@ -241,7 +264,7 @@ class SignIns:
         token, claims = self.tokens.issue(
             subject=family.user_id, family=family.family_id, role=principal.role, scopes=principal.scopes
         )
-        lines = self._cookies.session(token, text, refresh_s=refresh.IDLE_S)
+        lines = self.cookies.session(token, text, refresh_s=refresh.IDLE_S)
         return Answered(self._view(family, principal, claims.exp - claims.iat), lines)
 
     def _left_s(self, text: str) -> int:

@@ -27,41 +27,47 @@ class SignInWanted(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 async def _sign_in(desk: Desk, caller: Caller, wanted: SignInWanted) -> SessionView:
-    sign_ins = _sign_ins(desk)
+    entrance = sign_ins(desk)
     match wanted:
         case SignInWanted(name=str(name), password=str(password), key=None):
-            answered = await sign_ins.by_password(_asked(caller), name, password)
+            answered = await entrance.by_password(asked(caller), name, password)
         case SignInWanted(name=None, password=None, key=str(key)):
-            answered = await sign_ins.by_key(_asked(caller), key)
+            answered = await entrance.by_key(asked(caller), key)
         case _:
             fault = "send a name with its password, or a key alone"
             raise Problem("invalid_body", fault, FieldError("name", fault), FieldError("key", fault))
-    return _given(caller, answered)
+    return given(caller, answered)
 
 
 async def _refresh(desk: Desk, caller: Caller, _wanted: Nothing) -> SessionView:
-    return _given(caller, await _sign_ins(desk).again(_asked(caller)))
+    return given(caller, await sign_ins(desk).again(asked(caller)))
 
 
 async def _sign_out(desk: Desk, caller: Caller, _wanted: Nothing) -> SessionView:
-    return _given(caller, await _sign_ins(desk).out(_asked(caller)))
+    return given(caller, await sign_ins(desk).out(asked(caller)))
 
 
 async def _session(desk: Desk, caller: Caller, _wanted: Nothing) -> SessionView:
-    return await _sign_ins(desk).view(_asked(caller))
+    return await sign_ins(desk).view(asked(caller))
 
 
 async def _jwks(desk: Desk, _caller: Caller, _wanted: Nothing) -> PublicKeys:
-    return _sign_ins(desk).tokens.keys.public()
+    return sign_ins(desk).tokens.keys.public()
 
 
-def _sign_ins(desk: Desk) -> SignIns:
+def sign_ins(desk: Desk) -> SignIns:
+    """Return what begins and ends sessions.
+
+    Raises:
+        Problem: this process has none.
+    """
     if desk.sign_ins is None:
         raise Problem("dependency_down", "nobody can sign in to this process")
     return desk.sign_ins
 
 
-def _asked(caller: Caller) -> Asked:
+def asked(caller: Caller) -> Asked:
+    """Return what a caller's browser showed."""
     return Asked(
         cookie=caller.shown.get("cookie", ""),
         csrf=caller.shown.get(csrf.HEADER, ""),
@@ -70,7 +76,8 @@ def _asked(caller: Caller) -> Asked:
     )
 
 
-def _given(caller: Caller, answered: Answered) -> SessionView:
+def given(caller: Caller, answered: Answered) -> SessionView:
+    """Return the answer, and give the browser its cookies."""
     caller.cookies += answered.cookies
     return answered.view
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
+from services.gateway.access.oidc import Elsewhere
 from services.gateway.access.principal import Principal
 from services.gateway.access.sign_in import SignIns
 from services.gateway.access.usage import Usage
@@ -107,3 +108,5 @@ class Desk:
     vitals: Vitals | None = None
     sessions: Sessions | None = None
     sign_ins: SignIns | None = None
+    elsewhere: Elsewhere | None = None
+    """Signing in with a provider."""
