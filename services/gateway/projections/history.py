@@ -1,4 +1,4 @@
-"""Topics to PostgreSQL: candles, gaps, signals, verdicts and deliveries, kept and then announced.
+"""Topics to PostgreSQL: candles and gaps, kept and then announced.
 
 A record may come twice, after a restart or from the log: the tables stay what they were.
 """
@@ -7,24 +7,24 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from libs.common.bus.consuming import Record
-from libs.common.bus.topics import CANDLES, DELIVERIES, GAPS, SIGNALS, VERDICTS
-from libs.common.events import Candle, Delivery, Gap, Origin, Signal, Verdict
+from libs.common.bus.topics import CANDLES, GAPS
+from libs.common.events import Candle, Gap, Origin
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.schemas.signals import StoredSignal
-from services.gateway.store.latest import Announcement, Latest, Views
+from services.gateway.store.announcements import Announcement
+from services.gateway.store.latest import Latest, Views
 from services.gateway.store.rows import MarketRow
 from services.gateway.store.store import Batch, Store
-from services.gateway.stream.announcing import judged_signal, live_bar, signal_summary
+from services.gateway.stream.announcing import live_bar
 
-HISTORY_TOPICS: Final = (CANDLES, GAPS, SIGNALS, VERDICTS, DELIVERIES)
+HISTORY_TOPICS: Final = (CANDLES, GAPS)
 
 _BARS_ANNOUNCED: Final = 3
 """Newest candles of one timeframe that a batch announces; history by REST comes by the hundred."""
 
 
 class History:
-    """Candles, gaps, signals, verdicts and deliveries into PostgreSQL; then announced."""
+    """Candles and gaps into PostgreSQL; then announced."""
 
     def __init__(self, store: Store, latest: Latest, clock: Callable[[], int] = now_ns) -> None:
         self._store = store
@@ -35,7 +35,6 @@ class History:
         """Write one batch; its offsets are committed after it."""
         seen_ns = self._clock()
         batch = Batch()
-        announcements: list[Announcement] = []
         candles: dict[tuple[str, str, str], list[Candle]] = {}
         for record in records:
             event = record.event
@@ -45,23 +44,15 @@ class History:
                     batch.candles.append(event)
                     candles.setdefault((event.venue, event.symbol, event.timeframe), []).append(event)
                     self._mark(batch, event.venue, event.symbol, event.origin, event.event_ns, seen_ns)
-                case Signal():
-                    batch.signals.append(event)
-                    announcements.append(signal_summary(StoredSignal(signal=event, seen_ns=seen_ns), seen_ns))
-                    self._mark(batch, event.venue, event.symbol, event.origin, event.known_at_ns, seen_ns)
-                case Verdict():
-                    batch.verdicts.append(event)
-                    announcements.append(judged_signal(event, seen_ns))
-                case Delivery():
-                    batch.deliveries.append(event)
                 case Gap():
                     batch.gaps.append(event)
                 case _:
                     continue
-        await self._store.write(batch, seen_ns)
+        await self._store.write(batch)
+        announcements: list[Announcement] = []
         for bars in candles.values():
             newest = sorted(bars, key=lambda candle: candle.open_ns)[-_BARS_ANNOUNCED:]
-            announcements.extend(live_bar(candle) for candle in newest)
+            announcements.extend(live_bar(candle, seen_ns) for candle in newest)
         await self._latest.write(Views(announcements=announcements))
 
     @staticmethod

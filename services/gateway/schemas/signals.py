@@ -155,11 +155,12 @@ def detail(stored: StoredSignal, deliveries: list[Delivery], now_ns: int) -> Sig
         absent=signal.absent,
         readings=signal.readings,
         inputs=signal.inputs,
-        deliveries=[_delivery(delivery) for delivery in deliveries],
+        deliveries=[delivery_view(delivery) for delivery in deliveries],
     )
 
 
-def _delivery(delivery: Delivery) -> DeliveryView:
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    """Return the view of a delivery."""
     return DeliveryView(
         alert_id=delivery.alert_id,
         channel=delivery.channel,

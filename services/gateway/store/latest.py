@@ -15,9 +15,7 @@ from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.provenance import KeptQuality
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import age_s
-
-LIVE: Final = "csx:gateway:live"
-"""The channel on which views are announced to every replica's stream clients."""
+from services.gateway.store.announcements import Announcement, Counted, announce, counted
 
 TICKET_S: Final = 30
 
@@ -53,18 +51,10 @@ class Cell(Struct, frozen=True, kw_only=True):
 
 _cell: Final = msgspec.json.Decoder(Cell)
 
+_HASHES: Final = {"price": _PRICES, "book": _BOOKS}
+"""Where the newest of the stream's channels is."""
+
 V = TypeVar("V", Price, Book, Reading, Feed)
-
-
-class Announcement(Struct, frozen=True, kw_only=True):
-    """One view on its way to stream clients."""
-
-    channel: str
-    venue: str
-    symbol: str
-    slot: str = ""
-    """What within channel, venue and symbol a newer one replaces; with an empty slot: all of it."""
-    data: msgspec.Raw
 
 
 class Views(Struct, kw_only=True):
@@ -107,7 +97,7 @@ class Latest:
 
     async def write(self, views: Views) -> None:
         """Replace views and announce them, in one round trip."""
-        pipe = self.redis.pipeline(transaction=False)
+        pipe = self.redis.pipeline(transaction=True)  # who reads a view and its count sees both of one moment
         for price in views.prices.values():
             pipe.hset(_PRICES, f"{price.venue}|{price.symbol}", msgspec.json.encode(price))
         for book in views.books.values():
@@ -128,10 +118,15 @@ class Latest:
         for (venue, symbol), cells in views.cells.items():
             key = f"{_ROWS}{venue}|{symbol}"
             pipe.hset(key, mapping={slot: msgspec.json.encode(cell) for slot, cell in cells.items()})
-        for announcement in views.announcements:
-            pipe.publish(LIVE, msgspec.json.encode(announcement))
+        announce(pipe, views.announcements)
         if len(pipe):
             await pipe.execute()
+
+    async def counted(self, channel: str, venue: str, symbol: str) -> Counted:
+        """Return the views that the stream's `channel` has of a market, and how far its announcements are counted."""
+        if channel == "readings":
+            return await counted(self.redis, _READINGS + f"{venue}|{symbol}")
+        return await counted(self.redis, _HASHES[channel], f"{venue}|{symbol}" if venue and symbol else "")
 
     async def prices(self, now_ns: int) -> list[Price]:
         """Return the last price of every market."""

@@ -1,11 +1,12 @@
 """Events to rows of PostgreSQL, and rows back to what was stored; columns stand as in `statements`. Pure."""
 
+import hashlib
 from typing import Any
 
 from msgspec import Struct
 
 from libs.common.bus.codec import decode, encode
-from libs.common.events import Candle, Decision, Delivery, Gap, Origin, Signal, Verdict
+from libs.common.events import Candle, Decision, Delivery, Gap, Origin, Outcome, Signal, Verdict
 from services.gateway.schemas.signals import StoredSignal
 
 
@@ -17,6 +18,14 @@ class MarketRow(Struct, frozen=True, kw_only=True):
     origin: Origin
     event_ns: int
     seen_ns: int
+
+
+class Placed(Struct, frozen=True):
+    """A signal and where it lies on its topic."""
+
+    signal: Signal
+    partition: int
+    offset: int
 
 
 def of_market(row: MarketRow) -> tuple[Any, ...]:
@@ -58,6 +67,29 @@ def of_signal(signal: Signal, seen_ns: int) -> tuple[Any, ...]:
         signal.as_of_ns,
         seen_ns,
         encode(signal),
+    )
+
+
+def of_placed(placed: Placed, seen_ns: int) -> tuple[Any, ...]:
+    """Return the row of `signals`, with where it lies on its topic and what a replay is held against."""
+    row = of_signal(placed.signal, seen_ns)
+    return (*row, placed.partition, placed.offset, hashlib.sha256(row[-1]).digest())
+
+
+def of_outcome(outcome: Outcome, seen_ns: int) -> tuple[Any, ...]:
+    """Return the row of `outcomes`."""
+    return (
+        outcome.signal_id,
+        outcome.venue,
+        outcome.symbol,
+        str(outcome.timeframe),
+        str(outcome.origin),
+        outcome.resolved_ns,
+        seen_ns,
+        str(outcome.barrier),
+        outcome.r_multiple,
+        outcome.mfe,
+        outcome.mae,
     )
 
 

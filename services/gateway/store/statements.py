@@ -38,10 +38,16 @@ LIMIT $7
 """
 
 SIGNAL: Final = """
-INSERT INTO gateway.signals (signal_id, venue, symbol, timeframe, origin, direction, as_of_ns, seen_ns, body)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (signal_id) DO NOTHING
+INSERT INTO gateway.signals AS s (signal_id, venue, symbol, timeframe, origin, direction, as_of_ns, seen_ns, body,
+                                  topic_partition, topic_offset, content_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT (signal_id) DO UPDATE
+SET topic_partition = excluded.topic_partition, topic_offset = excluded.topic_offset,
+    content_hash = excluded.content_hash
+WHERE s.topic_offset IS NULL
+RETURNING $13::int AS n, xmax = 0 AS inserted
 """
+"""Its verdict may have come first: then only its place is new."""
 
 VERDICT: Final = """
 INSERT INTO gateway.signals AS s (signal_id, venue, symbol, timeframe, origin, direction, as_of_ns, seen_ns, body,
@@ -50,7 +56,19 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
 ON CONFLICT (signal_id) DO UPDATE
 SET decision = excluded.decision, rationale = excluded.rationale, judge = excluded.judge,
     decided_ns = excluded.decided_ns
-WHERE s.decided_ns IS NULL OR s.decided_ns <= excluded.decided_ns
+WHERE s.decided_ns IS NULL OR s.decided_ns < excluded.decided_ns
+RETURNING $14::int AS n, xmax = 0 AS inserted
+"""
+
+OUTCOME: Final = """
+INSERT INTO gateway.outcomes AS o (signal_id, venue, symbol, timeframe, origin, resolved_ns, seen_ns, barrier,
+                                   r_multiple, mfe, mae)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (signal_id) DO UPDATE
+SET resolved_ns = excluded.resolved_ns, seen_ns = excluded.seen_ns, barrier = excluded.barrier,
+    r_multiple = excluded.r_multiple, mfe = excluded.mfe, mae = excluded.mae
+WHERE o.resolved_ns < excluded.resolved_ns
+RETURNING $12::int AS n
 """
 
 SIGNALS: Final = """
@@ -76,7 +94,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 ON CONFLICT (alert_id) DO UPDATE
 SET state = excluded.state, attempts = excluded.attempts, at_ns = excluded.at_ns,
     message_id = excluded.message_id, reason = excluded.reason
-WHERE d.at_ns <= excluded.at_ns
+WHERE d.at_ns < excluded.at_ns
+RETURNING $11::int AS n,
+          (SELECT coalesce(string_agg(owner, ' ' ORDER BY owner), '') FROM gateway.recipients AS r
+           WHERE r.channel = d.channel AND r.recipient = d.recipient AND r.approved_ns IS NOT NULL) AS owner
 """
 
 DELIVERIES: Final = """

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from libs.common.runtime.backoff import Backoff
 from services.gateway import metrics
-from services.gateway.store.latest import LIVE, Announcement
+from services.gateway.store.announcements import LIVE, Announcement
 
 log = logging.getLogger(__name__)
 

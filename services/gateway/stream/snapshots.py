@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from services.gateway.board import Board
 from services.gateway.problems import Problem
-from services.gateway.stream.announcing import STREAM_DEPTH, announce
+from services.gateway.stream.announcing import STREAM_DEPTH, announcement
 from services.gateway.stream.hub import Message, Topic, update
 
 _SIGNALS: Final = 20
@@ -37,7 +37,7 @@ async def snapshot_of(topic: Topic, board: Board) -> list[Message]:
         case _:
             return []  # candles: take them from REST
     messages = [
-        update(announce(topic.channel, venue, symbol, data, slot=slot), "snapshot")
+        update(announcement(topic.channel, (venue, symbol), data, event_ns=0, at_ns=0, slot=slot), "snapshot")
         for venue, symbol, slot, data in found
     ]
     return [message for message in messages if topic.wants(message)]

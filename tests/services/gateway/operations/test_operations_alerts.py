@@ -20,7 +20,8 @@ from services.gateway.operations.recipients import MOST as MOST_RECIPIENTS
 from services.gateway.operations.rules import MOST as MOST_RULES
 from services.gateway.problems import Problem
 from services.gateway.store.latest import Latest
-from services.gateway.store.store import Batch, Store
+from services.gateway.store.signalling import Told
+from services.gateway.store.store import Store
 
 BY_NAME = {operation.name: operation for operation in ALERTS}
 NOON = 1_723_118_400_000_000_000
@@ -259,7 +260,7 @@ async def test_deliveries_are_those_of_ones_approved_addresses_newest_first_in_p
         )
         for number, recipient in enumerate(["1001", "1001", "1001", "1001", "1002", "4711"])
     ]
-    await office.desk.store.write(Batch(deliveries=sent), NOON)
+    await office.desk.store.signalling.write(Told(deliveries=sent), NOON)
 
     async def ids(**given):
         page = await office(ANN, "alerts.deliveries.list", **given)
