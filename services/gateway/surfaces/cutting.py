@@ -28,6 +28,8 @@ def length(plain: Any) -> int:
 def fit(plain: Plain, most: int, skipped: Mapping[Path, int] | None = None) -> Plain:
     """Return an answer of at most `most` characters, rows dropped from the ends of its longest lists.
 
+    What follows a cursor has only rows that were not told yet: following it tells each row once.
+
     Args:
         plain: as JSON would decode it; it is changed.
         most: characters.
@@ -53,7 +55,7 @@ def fit(plain: Plain, most: int, skipped: Mapping[Path, int] | None = None) -> P
             lists[path] = _shorter(lists[path], over)
             cut[path] = len(lists[path])
             _put(plain, path, lists[path])
-        told = {path: before.get(path, 0) + kept for path, kept in cut.items()}
+        told = {path: before.get(path, 0) + len(rows) for path, rows in lists.items()}
         plain["cut"] = {
             ".".join(path): {"kept": kept, "of": before.get(path, 0) + whole[path]} for path, kept in cut.items()
         }
