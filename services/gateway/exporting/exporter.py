@@ -48,8 +48,11 @@ _MEDIA: Final = {
 class Exporter:
     """Makes files of stored series."""
 
-    def __init__(self, pool: Callable[[], Any], *, at_once: int = _AT_ONCE, within_s: float = _WITHIN_S) -> None:
+    def __init__(
+        self, pool: Callable[[], Any], *, at_once: int = _AT_ONCE, within_s: float = _WITHIN_S, most: int = MOST
+    ) -> None:
         self._pool = pool
+        self._most = most
         self._free = at_once
         self._within_s = within_s
 
@@ -75,8 +78,9 @@ class Exporter:
                 over = asyncio.get_running_loop().call_later(self._within_s, connection.terminate)
                 try:
                     async with connection.transaction(isolation="repeatable_read", readonly=True):
-                        if await count(connection, dataset, selection) > MOST:
-                            raise Problem("invalid_parameter", f"there are more than {MOST} rows: take a shorter range")
+                        if await count(connection, dataset, selection, self._most) > self._most:
+                            detail = f"there are more than {self._most} rows: take a shorter range"
+                            raise Problem("invalid_parameter", detail)
                         parts = rows(connection, dataset, selection)
                         made = _columnar(dataset, parts) if form is Format.PARQUET else _texts(dataset, parts, form)
                         async for chunk in made:

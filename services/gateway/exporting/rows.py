@@ -30,9 +30,9 @@ class Selection(Struct, frozen=True, kw_only=True):
         return self.from_ns, self.to_ns, self.symbol, self.venue, self.origin, self.timeframe, self.name
 
 
-async def count(connection: Any, dataset: Dataset, selection: Selection) -> int:
-    """Return how many rows there are, counted up to one more than `MOST`."""
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM {_from(dataset)} LIMIT {MOST + 1}) n"  # noqa: S608  (of literals)
+async def count(connection: Any, dataset: Dataset, selection: Selection, most: int) -> int:
+    """Return how many rows there are, counted up to one more than `most`."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {_from(dataset)} LIMIT {most + 1:d}) n"  # noqa: S608  (of literals)
     return int(await connection.fetchval(sql, *selection.values))
 
 
