@@ -126,9 +126,11 @@ def _answers(operation: Operation[Any, Any], schemas: Schemas) -> dict[str, Sche
     headers = reading_headers(operation) if tagged else writing_headers(operation)
     if operation.answer is None:
         return {str(status_of(operation)): {"description": "Done", "headers": headers}}
-    content: Mapping[str, Any] = {"application/json": {"schema": schemas.of(operation.answer)}}
+    content: Mapping[str, Any]
     if operation.answer is Download:
         content = {kind: {"schema": {"type": "string"}} for kind in DOWNLOADED}
+    else:
+        content = {"application/json": {"schema": schemas.of(operation.answer)}}
     found = {str(operation.status): {"description": operation.summary, "headers": headers, "content": content}}
     if tagged:
         found["304"] = {"description": "What `If-None-Match` names has not changed", "headers": headers}

@@ -14,7 +14,7 @@ from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.documents import document_at
 from services.gateway.surfaces.faults import problem_of
 from services.gateway.surfaces.gpt import gpt_routes
-from services.gateway.surfaces.page import PAGE
+from services.gateway.surfaces.page import ASSETS, PAGE
 from services.gateway.surfaces.plain import probes
 from services.gateway.surfaces.rest import handlers
 from services.gateway.surfaces.rpc import rpc_route
@@ -23,6 +23,22 @@ from services.gateway.surfaces.tools import mcp_route
 
 LOCAL: Final = "http://127.0.0.1:8080"
 """Where it is served unless the settings say otherwise."""
+
+
+PLAIN: Final = frozenset(
+    {
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/openapi.json",
+        "/gpt/openapi.json",
+        "/v1/rpc",
+        "/mcp",
+        "/v1/stream",
+        *ASSETS,
+    }
+)
+"""Every path beside those of the registry and of `/v1/gpt/`; the route walk compares."""
 
 
 def program_routes(desk: Desk, guard: Guard, *, public_url: str, mcp_writes: bool) -> list[ControllerRouterHandler]:

@@ -11,7 +11,8 @@ def route(path: str, method: str, app: ASGIApp) -> HTTPRouteHandler:
         return app
 
     methods: list[Method] = ["GET", "HEAD"] if method == "GET" else [_METHODS[method]]
-    return HTTPRouteHandler(path.replace("}", ":str}"), http_method=methods, name=f"{method} {path}")(serve)
+    own = path.replace("}", ":str}")
+    return HTTPRouteHandler(own, http_method=methods, name=f"{method} {path}", status_code=200)(serve)
 
 
 _METHODS: dict[str, Method] = {"POST": "POST", "PUT": "PUT", "PATCH": "PATCH", "DELETE": "DELETE"}

@@ -15,7 +15,7 @@ from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.operations.operation import Surface
 from services.gateway.problems import CODES, Problem
 from services.gateway.store.keys import page
-from services.gateway.surfaces.application import build
+from services.gateway.surfaces.application import PLAIN, build
 from services.gateway.surfaces.page import ASSETS
 
 _OPEN = {"/livez", "/readyz", "/openapi.json", *ASSETS}
@@ -39,11 +39,9 @@ def problem_of(answer, status, code):
 def test_nothing_is_served_but_the_registry_and_what_is_named(gateway):
     """The routes of the application itself, against both lists."""
     registry = {operation.path for operation in OPERATIONS if Surface.REST in operation.surfaces}
-    served = {
-        re.sub(":str", "", route.path)
-        for route in build(gateway.desk, guard=gateway.guard, sessions=gateway.desk.sessions).routes
-    }
-    assert served == registry | _OPEN | {"/metrics", "/v1/stream"}
+    assistants = {f"/v1/gpt/{operation.name}" for operation in OPERATIONS if Surface.GPT in operation.surfaces}
+    app = build(gateway.desk, guard=gateway.guard, sessions=gateway.desk.sessions)
+    assert {re.sub(":str", "", route.path) for route in app.routes} == registry | assistants | PLAIN
 
 
 @pytest.mark.parametrize(("method", "path"), _CLOSED)
@@ -386,7 +384,7 @@ async def test_the_served_document_is_valid_and_lists_every_route(ask):
     assert served["openapi"].startswith("3.1")
     validate(served)
     registry = {operation.path for operation in OPERATIONS if Surface.REST in operation.surfaces}
-    assert set(served["paths"]) == registry | {"/livez", "/readyz"}
+    assert set(served["paths"]) == registry | {"/livez", "/readyz", "/v1/rpc"}
     assert served["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
 
 
