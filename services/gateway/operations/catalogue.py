@@ -5,10 +5,13 @@ from typing import Any, Final
 from services.gateway.operations.alerts import ALERTS
 from services.gateway.operations.audit import AUDIT
 from services.gateway.operations.auth import AUTH
+from services.gateway.operations.elsewhere import ELSEWHERE
 from services.gateway.operations.exports import EXPORTS
 from services.gateway.operations.flows import FLOWS
 from services.gateway.operations.health import HEALTH
 from services.gateway.operations.keys import KEYS
+from services.gateway.operations.layers import LAYERS
+from services.gateway.operations.levels import LEVELS
 from services.gateway.operations.markets import MARKETS
 from services.gateway.operations.moments import MOMENTS
 from services.gateway.operations.operation import Operation
@@ -20,12 +23,15 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *MARKETS,
     *MOMENTS,
     *FLOWS,
+    *LAYERS,
+    *LEVELS,
     *SIGNALS,
     *HEALTH,
     *STREAM,
     *ALERTS,
     *EXPORTS,
     *AUTH,
+    *ELSEWHERE,
     *KEYS,
     *USERS,
     *AUDIT,

@@ -13,6 +13,9 @@ from libs.common.events import (
     OpenInterest,
     Origin,
     PositionSide,
+    Profile,
+    ProfileKind,
+    ProfileRow,
 )
 from libs.common.events.symbols import parse
 
@@ -158,3 +161,28 @@ def quality(
 
 def flows() -> list[Event]:
     return [liquidation(), funding(), mark_price(), open_interest(), metric(), listing(), quality()]
+
+
+def profile(
+    kind: ProfileKind = ProfileKind.VOLUME,
+    *,
+    at: int = NOON,
+    rows: tuple[tuple[float, float, float], ...] = ((59_900.0, 1.0, 2.0), (60_000.0, 3.0, 4.0)),
+    cause: str | None = None,
+) -> Profile:
+    return Profile(
+        venue="okx",
+        symbol=BTC,
+        origin=Origin.SIMULATED,
+        kind=kind,
+        as_of_ns=at,
+        from_ns=NOON - 3600 * 1_000_000_000 if kind is ProfileKind.VOLUME else None,
+        width=None if cause else 100.0,
+        rows=tuple(ProfileRow(*row) for row in rows) if cause is None else (),
+        left_out=0 if cause else 3,
+        cause=cause,
+    )
+
+
+def profiles() -> list[Event]:
+    return [profile(), profile(ProfileKind.BOOK), profile(ProfileKind.LIQUIDATIONS, cause="none_heard")]

@@ -17,7 +17,7 @@ from services.gateway.operations.parsing import parse
 def answer(gateway) -> Callable[..., Awaitable[Any]]:
     """Call an operation by its name, with its parameters as a query has them."""
 
-    async def ask(name: str, **given: object) -> Any:
+    async def ask(name: str, /, **given: object) -> Any:
         operation = BY_NAME[name]
         params = parse(operation.params, {field: str(value) for field, value in given.items()}, texts=True)
         found = await call(gateway.desk, Caller(principal=ANONYMOUS), operation, params)
@@ -26,7 +26,7 @@ def answer(gateway) -> Callable[..., Awaitable[Any]]:
     return ask
 
 
-async def walk(answer: Callable[..., Awaitable[Any]], name: str, **given: object) -> list[Any]:
+async def walk(answer: Callable[..., Awaitable[Any]], name: str, /, **given: object) -> list[Any]:
     """Follow a list's cursors to its end."""
     found: list[Any] = []
     while True:

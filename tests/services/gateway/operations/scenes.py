@@ -3,8 +3,16 @@
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from libs.common.events import Timeframe
+from services.gateway.access import audit, people
+from services.gateway.access.keys import KeyRow
+from services.gateway.access.principal import Principal, Way
+from services.gateway.access.scopes import Role
 from services.gateway.alerting.wishes import subscription_of
-from services.gateway.store import alerting
+from services.gateway.operations.keys import EXAMPLE as KEY_EXAMPLE
+from services.gateway.operations.people import EXAMPLE as USER_EXAMPLE
+from services.gateway.schemas.keys import key_view
+from services.gateway.store import alerting, keys
 from services.gateway.store.alerting import RecipientRow
 from tests.services.gateway import flowing
 
@@ -42,4 +50,54 @@ async def rule(gateway: Any, make: Any) -> None:
         await alerting.say(connection, "local", one)
 
 
-SCENES: Final[dict[str, Scene]] = {"market": market, "signal": signal, "flows": flows}
+async def key(gateway: Any, make: Any) -> None:
+    """That market, and a key of the caller which was used, and whose making was recorded."""
+    await market(gateway, make)
+    made = KeyRow(
+        key_id=KEY_EXAMPLE,
+        name="desk",
+        digest=bytes(32),
+        scopes=("read:market",),
+        created_ns=gateway.clock(),
+        expires_ns=gateway.clock() + 90 * 86_400 * make.SECOND,
+    )
+    who = Principal(way=Way.KEY, subject="local", credential=KEY_EXAMPLE, name="desk", scopes=frozenset())
+    async with gateway.store.pool.acquire() as connection, connection.transaction():
+        await keys.add(connection, made)
+        view = key_view(made, gateway.clock())
+        await audit.write(connection, audit.Act(who=who, action="keys.create", target=KEY_EXAMPLE, after=view), 1)
+    gateway.desk.usage.count(who, "markets.list", 200, 1)
+    await gateway.desk.usage.flush()
+
+
+async def user(gateway: Any, make: Any) -> None:
+    """That market, and a person."""
+    await market(gateway, make)
+    grace = people.User(user_id=USER_EXAMPLE, name="grace", role=Role.READER, created_ns=1)
+    await people.add(gateway.store.pool, grace)
+
+
+async def levels(gateway: Any, make: Any) -> None:
+    """That market with readings of ticks and bars, a structure, a regime and what it holds by price."""
+    await market(gateway, make)
+    bars = Timeframe.M1
+    structure = make.mark()
+    regime = {"regime": "trend", "regime_bars": 7, "rsi_14": 61.5, "atr_14": 120.0}
+    await gateway.fold(
+        make.reading("smc", timeframe=bars, marks=(structure,), facts={"trend_bias": 1}),
+        make.reading("technicals", timeframe=bars, facts=regime),
+        make.reading("technicals", timeframe=Timeframe.M15, facts=regime),
+        make.reading("order_flow", facts={"flow_balance": 0.2}),
+        make.reading("factors", facts={"price_change_24h": 0.03, "coverage": 0.6}),
+        *flowing.profiles(),
+    )
+
+
+SCENES: Final[dict[str, Scene]] = {
+    "market": market,
+    "signal": signal,
+    "flows": flows,
+    "levels": levels,
+    "key": key,
+    "user": user,
+}
