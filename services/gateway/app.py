@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
@@ -13,9 +14,14 @@ from libs.common.runtime.errors import ConfigurationError, DependencyDown
 from libs.common.runtime.memory import limit_bytes
 from libs.common.runtime.migrations import migrate
 from libs.common.runtime.process import Process
+from services.gateway.access.fetching import Fetcher
+from services.gateway.access.front import front
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
+from services.gateway.access.oidc import Elsewhere
 from services.gateway.access.revocation import Revocations
+from services.gateway.access.seals import elsewhere_of, seals_of
+from services.gateway.access.sign_in import SignIns
 from services.gateway.access.usage import Usage
 from services.gateway.alerting.announcing import keep_announcing
 from services.gateway.board import Board
@@ -104,6 +110,8 @@ async def main(process: Process, settings: Settings) -> None:
         gate=gate,
         ledger=access.ledger,
         usage=access.usage,
+        sign_ins=access.sign_ins,
+        elsewhere=access.elsewhere,
         cache=cache,
         vitals=Vitals(
             folds=bus.consumers,
@@ -112,7 +120,7 @@ async def main(process: Process, settings: Settings) -> None:
             limit_bytes=limit_bytes(settings.memory_limit_mib),
         ),
     )
-    app = build(desk, guard=access.guard, sessions=sessions)
+    app = build(desk, guard=access.guard, sessions=sessions, mcp_writes=settings.mcp_writes)
     beside = [
         process.spawn(hub.relay(latest.redis), name="stream relay"),
         process.spawn(_flush(live), name="book flush"),
@@ -135,6 +143,8 @@ class _Access:
     guard: Guard
     ledger: PostgresLedger
     usage: Usage
+    sign_ins: SignIns
+    elsewhere: Elsewhere | None
 
 
 def _access(process: Process, settings: Settings, store: Store, latest: Latest, gate: LimitGate) -> _Access:
@@ -151,7 +161,26 @@ def _access(process: Process, settings: Settings, store: Store, latest: Latest, 
         process.spawn(keep_up(chores(lambda: store.pool, ledger)), name="upkeep"),
     ]
     process.on_stop(lambda: _end(tasks))
-    return _Access(guard, ledger, usage)
+    elsewhere = _elsewhere(process, settings, secrets)
+    sign_ins = front(
+        seals_of(settings, secrets),
+        pool=lambda: store.pool,
+        redis=latest.redis,
+        keyring=keyring,
+        guard=guard,
+        tell=revocations.tell,
+        tries=gate,
+        elsewhere=elsewhere is not None,
+    )
+    return _Access(guard, ledger, usage, sign_ins, elsewhere)
+
+
+def _elsewhere(process: Process, settings: Settings, secrets: Sequence[bytes]) -> Elsewhere | None:
+    if not settings.oidc_issuer:
+        return None
+    fetcher = Fetcher(loopback=settings.environment == "local")
+    process.on_stop(fetcher.stop)
+    return elsewhere_of(settings, secrets, fetcher)
 
 
 async def _end(tasks: list["asyncio.Task[Any]"]) -> None:

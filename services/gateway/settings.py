@@ -1,6 +1,5 @@
 """The gateway's settings, from the environment."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -8,6 +7,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from libs.common.runtime.settings import ServiceSettings
+from services.gateway.access.checking import is_loopback, keys_fault, url_fault
 from services.gateway.access.keys import well_formed
 from services.gateway.limits.policy import Quotas
 from services.gateway.perimeter import checking
@@ -18,7 +18,7 @@ _SECRET_BYTES: Final = 32
 _SECRETS: Final = 2
 T = TypeVar("T")
 
-_LOOPBACK_NAMES: Final = frozenset({"localhost"})
+_ANY: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104  (compared, not bound)
 
 
 class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
@@ -70,6 +70,8 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """Gateways that share one Redis: without it each admits its part of every limit."""
     cache_mib: int = Field(default=16, ge=0)
     """Memory for answers that are kept a moment for all who ask the same; 0 keeps none."""
+    mcp_writes: bool = False
+    """Tools of assistants may also change what their key may change: rules, subscriptions, keys."""
     chats: Annotated[tuple[str, ...], NoDecode] = ()
     """Telegram chats that anybody with an account may name as theirs; others wait for an administrator."""
     lag_s: float = Field(default=30.0, gt=0)
@@ -77,6 +79,21 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     secret: SecretStr = Field(default=SecretStr(""), validate_default=True)
     """32 bytes at least, the same for all replicas: signs cursors and the page's words, seals answers that hold a
     secret. Two with a comma between while it is rotated, the new one first. Production does not start without it."""
+    signing_keys: SecretStr = Field(default=SecretStr(""), validate_default=True)
+    """Ed25519 keys in PEM that sign the tokens of who signs in, the same for all replicas: the first signs, all verify.
+    `openssl genpkey -algorithm ed25519` makes one. Production does not start without it."""
+    public_url: str = Field(default="", validate_default=True)
+    """Where browsers reach it: `https://desk.example`; issues the tokens. Production does not start without it."""
+    oidc_issuer: str = ""
+    """An OpenID Connect provider that people may sign in with: its address, as it writes it; empty: none."""
+    oidc_client_id: str = ""
+    """What the provider calls us."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Our secret with the provider; empty for a public client."""
+    oidc_role_claim: str = ""
+    """The claim of the provider's tokens that says what people are; without it all of them read."""
+    oidc_traders: Annotated[tuple[str, ...], NoDecode] = ()
+    """Values of that claim that make a trader."""
     bootstrap_key: SecretStr = SecretStr("")
     """An API key that needs no row in the database: `csx up` makes one for its page. Local environment only."""
     anonymous: bool = False
@@ -100,6 +117,23 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
         if len(words) > _SECRETS or len(set(words)) < len(words):
             raise ValueError("is one secret, or the new and the old one with a comma between")
         return value
+
+    @field_validator("oidc_traders", mode="before")
+    @classmethod
+    def _values(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _keys_sign(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        return _unless(keys_fault(value.get_secret_value(), production=info.data.get("environment") != "local"), value)
+
+    @field_validator("public_url", "oidc_issuer")
+    @classmethod
+    def _addresses_are_safe(cls, value: str, info: ValidationInfo) -> str:
+        production, needed = info.data.get("environment") != "local", info.field_name == "public_url"
+        plain = not production or info.data.get("transport") is Transport.PLAIN
+        return _unless(url_fault(value, needed=production and needed, plain=plain), value)
 
     @field_validator("allowed_origins")
     @classmethod
@@ -171,6 +205,11 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
         return _words(self.secret)
 
     @property
+    def url(self) -> str:
+        """Where browsers reach it."""
+        return self.public_url or f"http://{'127.0.0.1' if self.host in _ANY else self.host}:{self.port}"
+
+    @property
     def quotas(self) -> Quotas:
         """How much anybody may ask; who needs no key, on this machine, as much as who has one."""
         return Quotas(
@@ -217,11 +256,3 @@ def _unless(fault: str | None, value: T) -> T:
     if fault:
         raise ValueError(fault)
     return value
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine reaches `host`."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host in _LOOPBACK_NAMES

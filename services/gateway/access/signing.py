@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_pem_private_key,
-    load_pem_public_key,
+    load_der_private_key,
+    load_der_public_key,
 )
 from msgspec import Struct
 
@@ -27,7 +27,9 @@ ALGORITHM: Final = "EdDSA"
 TYPE: Final = "at+jwt"
 """RFC 9068: an access token, and nothing else that we might ever sign."""
 
-_BLOCK: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z ]+)-----.*?-----END (?P=kind)-----", re.DOTALL)
+_BLOCK: Final = re.compile(r"-----BEGIN (?P<kind>[A-Z ]+)-----(?P<body>.*?)-----END (?P=kind)-----", re.DOTALL)
+_BREAK: Final = re.compile(r"\s|\\n")
+"""Line breaks of PEM, which one line of an environment file cannot have: there they may be spaces, or written out."""
 
 
 class PublicKey(Struct, frozen=True, kw_only=True):
@@ -67,7 +69,7 @@ class SigningKeys:
         blocks = list(_BLOCK.finditer(text))
         if not blocks:
             raise ValueError("there is no PEM block: make a key with `openssl genpkey -algorithm ed25519`")
-        keys = [_key(block[0], block["kind"]) for block in blocks]
+        keys = [_key(block["body"], block["kind"]) for block in blocks]
         signer = keys[0]
         if not isinstance(signer, Ed25519PrivateKey):
             raise ValueError("the first PEM block must be the private key that signs")  # noqa: TRY004  (a setting's value)
@@ -97,13 +99,11 @@ def thumbprint(key: Ed25519PublicKey) -> str:
     return _b64(hashlib.sha256(members).digest())
 
 
-def _key(pem: str, kind: str) -> Ed25519PrivateKey | Ed25519PublicKey:
+def _key(body: str, kind: str) -> Ed25519PrivateKey | Ed25519PublicKey:
     found: object
     try:
-        if kind == "PUBLIC KEY":
-            found = load_pem_public_key(pem.encode())
-        else:
-            found = load_pem_private_key(pem.encode(), password=None)
+        der = base64.b64decode(_BREAK.sub("", body), validate=True)
+        found = load_der_public_key(der) if kind == "PUBLIC KEY" else load_der_private_key(der, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as e:
         raise ValueError(f"a PEM block ({kind}) cannot be read: it must be unencrypted PKCS 8") from e
     if not isinstance(found, Ed25519PrivateKey | Ed25519PublicKey):

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from services.gateway.access.checking import is_loopback
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring, bearer
 from services.gateway.access.keys import PATTERN, AuthError, KeyRow, mint, well_formed
 from services.gateway.access.principal import ANONYMOUS, NOBODY
 from services.gateway.access.scopes import READING
-from services.gateway.settings import Settings, is_loopback
+from services.gateway.settings import Settings
 
 
 class Shelf:
