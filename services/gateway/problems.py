@@ -1,5 +1,6 @@
 """What went wrong, as RFC 9457 problem documents: a status, a stable code, and the fields at fault."""
 
+import re
 from typing import Final
 
 import msgspec
@@ -8,11 +9,14 @@ from msgspec import Struct
 MEDIA_TYPE: Final = "application/problem+json"
 
 
-class FieldError(Struct, frozen=True):
+class FieldError(Struct, frozen=True, omit_defaults=True):
     """One field at fault."""
 
     field: str
+    """A parameter, or a header; below a parameter with dots: `rule.within_s`, `rules[0].name`."""
     message: str
+    pointer: str | None = None
+    """Of a body: the same as a JSON pointer."""
 
 
 class ProblemDocument(Struct, frozen=True, kw_only=True):
@@ -24,7 +28,9 @@ class ProblemDocument(Struct, frozen=True, kw_only=True):
     status: int
     detail: str
     code: str
-    """Stable, for programs; listed in the documentation."""
+    """Stable, for programs."""
+    doc_url: str
+    """Where it is explained, on this server."""
     instance: str
     """The path that was asked for."""
     request_id: str
@@ -89,6 +95,22 @@ _RETRYABLE: Final = frozenset(
 )
 
 
+def retryable(code: str) -> bool:
+    """Tell whether the same request may succeed later."""
+    return code in _RETRYABLE
+
+
+_OF_BODIES: Final = 422
+_STEP: Final = re.compile(r"[^.\[\]]+")
+
+
+def _pointed(error: FieldError) -> FieldError:
+    """Return a field's fault with its place in the body: RFC 6901."""
+    steps = () if error.field == "body" else _STEP.findall(error.field)
+    path = "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in steps)
+    return FieldError(error.field, error.message, path)
+
+
 class Problem(Exception):
     """Raised anywhere below a route; becomes the answer."""
 
@@ -118,10 +140,11 @@ class Problem(Exception):
             status=self.status,
             detail=self.detail,
             code=self.code,
+            doc_url=f"/problems#{self.code}",
             instance=instance,
             request_id=request_id,
-            retryable=self.code in _RETRYABLE,
-            errors=self.errors,
+            retryable=retryable(self.code),
+            errors=self.errors if self.status != _OF_BODIES else tuple(map(_pointed, self.errors)),
         )
 
     def encode(self, instance: str, request_id: str) -> bytes:

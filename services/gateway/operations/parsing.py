@@ -35,12 +35,25 @@ def parse(params: type[P], given: Mapping[str, object], *, texts: bool) -> P:
         raise Problem(
             "unknown_parameter" if texts else "unknown_field", f"unknown parameter: {', '.join(unknown)}", *errors
         )
+    for name, value in given.items():
+        if _has_nul(value):
+            fault = FieldError(name, "must not hold the character NUL")
+            raise Problem("invalid_parameter" if texts else "invalid_body", f"{name}: {fault.message}", fault)
     try:
         return msgspec.convert(given, params, strict=not texts)
     except (msgspec.ValidationError, OverflowError) as e:
         fault = _fault(params, str(e))
         code = "unknown_field" if fault.message == _NO_SUCH and not texts else "invalid_body"
         raise Problem("invalid_parameter" if texts else code, f"{fault.field}: {fault.message}", fault) from e
+
+
+def _has_nul(value: object) -> bool:
+    """Tell whether a text in it holds what no store takes."""
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(one) for pair in value.items() for one in pair)
+    return isinstance(value, list) and any(map(_has_nul, value))
 
 
 @cache

@@ -11,7 +11,7 @@ from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.operations.desk import Desk
 from services.gateway.problems import MEDIA_TYPE
 from services.gateway.stream.opening import Sessions
-from services.gateway.surfaces.documents import document_at
+from services.gateway.surfaces.documents import document_at, explanations
 from services.gateway.surfaces.faults import problem_of
 from services.gateway.surfaces.gpt import gpt_routes
 from services.gateway.surfaces.page import ASSETS, PAGE
@@ -31,6 +31,7 @@ PLAIN: Final = frozenset(
         "/readyz",
         "/metrics",
         "/openapi.json",
+        "/problems",
         "/gpt/openapi.json",
         "/v1/rpc",
         "/mcp",
@@ -55,6 +56,7 @@ def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[Controlle
     return [
         *probes(desk, guard),
         document_at("/openapi.json", document(OPERATIONS)),
+        explanations(),
         stream(sessions),
         *PAGE,
     ]

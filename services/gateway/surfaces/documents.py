@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from services.gateway.contracts.explained import page
 from services.gateway.surfaces.plain import plain
 from services.gateway.surfaces.replies import served
 
@@ -18,3 +19,13 @@ def document_at(path: str, document: Mapping[str, Any]) -> HTTPRouteHandler:
         await served(scope, send, body, "application/json")
 
     return plain(path, answer)
+
+
+def explanations() -> HTTPRouteHandler:
+    """Return the handler of the page that explains problems."""
+    body = page().encode()
+
+    async def answer(scope: Any, send: Any) -> None:
+        await served(scope, send, body, "text/html; charset=utf-8")
+
+    return plain("/problems", answer)
