@@ -34,10 +34,8 @@ from services.gateway.limits.policy import Policies
 from services.gateway.operations.desk import Desk
 from services.gateway.outages import OUTAGES
 from services.gateway.perimeter.perimeter import Perimeter
-from services.gateway.projections.history import HISTORY_TOPICS, History
-from services.gateway.projections.live import LIVE_TOPICS, Live
-from services.gateway.projections.rules import RULES_TOPICS, RuleBook
-from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
+from services.gateway.projections.folds import folds
+from services.gateway.projections.live import Live
 from services.gateway.readiness import Silence, late
 from services.gateway.sealing import Seal
 from services.gateway.server import serve
@@ -75,15 +73,12 @@ async def main(process: Process, settings: Settings) -> None:
     process.check("postgres", store.fault)
     process.check("redis", latest.fault)
 
-    history, live = History(store, latest), Live(store, latest)
+    live = Live(store, latest)
     await live.restore()
     process.on_stop(lambda: live.flush(everything=True))
     bus = connect(settings, "csx-gateway", process)
-    fold(bus, *HISTORY_TOPICS, group="gateway.history", handler=history, rejects=GATEWAY_REJECTS)
-    signals = SignalFold(store, latest)
-    fold(bus, *SIGNAL_TOPICS, group="gateway.signals", handler=signals, rejects=GATEWAY_REJECTS)
-    fold(bus, *LIVE_TOPICS, group="gateway.live", handler=live, rejects=GATEWAY_REJECTS)
-    fold(bus, *RULES_TOPICS, group="gateway.rules", handler=RuleBook(store), rejects=GATEWAY_REJECTS)
+    for group, topics, handler in folds(store, latest, live):
+        fold(bus, *topics, group=group, handler=handler, rejects=GATEWAY_REJECTS)
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s)
     hub = Hub(max_clients=settings.max_clients, queue_size=settings.queue_size)
