@@ -39,6 +39,8 @@ class Principal(Struct, frozen=True, kw_only=True):
 
     def may(self, scope: Scope) -> bool:
         """Tell whether `scope` is theirs."""
+        if scope is Scope.SIGNED_IN:
+            return bool(self.credential)
         return scope is Scope.PUBLIC or scope in self.scopes
 
 

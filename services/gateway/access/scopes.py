@@ -10,6 +10,8 @@ class Scope(StrEnum):
 
     PUBLIC = "public"
     """Nobody needs to sign in."""
+    SIGNED_IN = "signed-in"
+    """Anybody who is somebody; a key of any scopes."""
     MARKET = "read:market"
     SIGNALS = "read:signals"
     STREAM = "stream"
@@ -33,7 +35,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-GRANTABLE: Final = frozenset(Scope) - {Scope.PUBLIC}
+GRANTABLE: Final = frozenset(Scope) - {Scope.PUBLIC, Scope.SIGNED_IN}
 """What a key may be given."""
 
 READING: Final = frozenset({Scope.MARKET, Scope.SIGNALS, Scope.STREAM, Scope.EXPORT})

@@ -8,7 +8,7 @@ from services.gateway.access import audit
 from services.gateway.access.scopes import Scope
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.fields import Cursor, Nanos
-from services.gateway.operations.operation import Example, Operation
+from services.gateway.operations.operation import FOR_PROGRAMS, Example, Operation
 from services.gateway.schemas.keys import AuditList, ChainState, audit_view
 
 _Text = Annotated[str, Meta(max_length=256)]
@@ -90,6 +90,7 @@ AUDIT: Final = (
         detail="Every write and every act of administration, with what it changed; kept for a year. Nothing of it can "
         "be altered without breaking the chain of hashes: see `audit.verify`.",
         tag="audit",
+        surfaces=FOR_PROGRAMS,
         example=Example({"limit": 10}, given="key"),
         cost=5,
     ),
@@ -105,6 +106,7 @@ AUDIT: Final = (
         detail="Walks the whole chain and names the first record at fault. Whoever owns the database could write a new "
         "chain: note `head` elsewhere now and then, and send it as `expect` later.",
         tag="audit",
+        surfaces=FOR_PROGRAMS,
         example=Example({}, given="key"),
         cost=50,
         timeout_s=18.0,

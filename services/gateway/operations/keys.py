@@ -6,10 +6,10 @@ from msgspec import Meta, Struct, structs
 
 from services.gateway.access import people, rotation, usage
 from services.gateway.access.keys import KeyRow, NewKey
-from services.gateway.access.scopes import Scope
+from services.gateway.access.scopes import GRANTABLE, Scope
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.fields import Cursor, Nanos
-from services.gateway.operations.operation import Connection, Example, Nothing, Operation, Written
+from services.gateway.operations.operation import FOR_PROGRAMS, Connection, Example, Nothing, Operation, Written
 from services.gateway.operations.owners import owner_of
 from services.gateway.problems import Problem, field_problem
 from services.gateway.schemas.keys import KeyList, KeySecret, KeyUsage, KeyView, Me, UsageHour, key_view
@@ -106,8 +106,8 @@ async def _get(desk: Desk, caller: Caller, wanted: OneKey) -> KeyView:
 
 async def _create(desk: Desk, caller: Caller, connection: Connection, wish: KeyWish) -> Written[KeySecret]:
     owner = owner_of(caller)
-    if Scope.PUBLIC in wish.scopes:
-        raise field_problem("invalid_body", "scopes", f"{Scope.PUBLIC} is everybody's: it is not given")
+    if common := sorted(set(wish.scopes) - GRANTABLE):
+        raise field_problem("invalid_body", "scopes", f"{', '.join(common)}: is everybody's, and not given")
     now = desk.clock()
     grant = rotation.Grant(
         name=wish.name,
@@ -210,10 +210,11 @@ KEYS: Final = (
         params=Nothing,
         answer=Me,
         read=_me,
-        scope=Scope.PUBLIC,
+        scope=Scope.SIGNED_IN,
         summary="Who you are here",
-        detail="The user, the credential and what it may. Nobody, where nothing was shown.",
+        detail="The user, the credential and what it may.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({}),
     ),
     Operation(
@@ -227,6 +228,7 @@ KEYS: Final = (
         summary="API keys, newest first",
         detail="One's own; with `owner` those of another. No list holds secrets: a key is shown once, when it is made.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"limit": 10}, given="key"),
         cost=2,
     ),
@@ -241,6 +243,7 @@ KEYS: Final = (
         summary="One API key",
         detail="What it may, its state, its end, and when it was last used.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"key_id": EXAMPLE}, given="key"),
         problems=("not_found",),
     ),
@@ -256,6 +259,7 @@ KEYS: Final = (
         detail="The answer holds the key itself, this once. It may nothing that the credential you ask with may not, "
         "and ends by itself. Only its hash is stored.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"name": "desk", "scopes": ["read:market", "read:signals"], "expires_in_days": 30}),
         cost=5,
         secret_reply=True,
@@ -273,6 +277,7 @@ KEYS: Final = (
         summary="Let another key follow",
         detail="Name, scopes, limits and length of life are carried over. The old key opens until the overlap ends.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"key_id": EXAMPLE, "overlap_s": 3600}, given="key"),
         cost=5,
         secret_reply=True,
@@ -290,6 +295,7 @@ KEYS: Final = (
         summary="Make an API key void",
         detail="Within five seconds on every replica, open streams included. Doing it again changes nothing.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"key_id": EXAMPLE}, given="key"),
         problems=("not_found",),
     ),
@@ -305,6 +311,7 @@ KEYS: Final = (
         detail="Calls and their cost by hour, operation and outcome, newest first; the last day, where no range is "
         "given. Kept for ninety days; at most a minute old.",
         tag="keys",
+        surfaces=FOR_PROGRAMS,
         example=Example({"key_id": EXAMPLE}, given="key"),
         cost=2,
         problems=("not_found",),

@@ -31,6 +31,8 @@ class Surface(Flag):
 
 USUAL: Final = Surface.REST | Surface.RPC | Surface.MCP
 EVERYWHERE: Final = USUAL | Surface.GPT
+FOR_PROGRAMS: Final = Surface.REST | Surface.RPC
+"""No assistant is offered it."""
 
 
 class Nothing(Struct, frozen=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from services.gateway.access.scopes import ROLES, Role, Scope
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.fields import Cursor
 from services.gateway.operations.keys import PLAIN
-from services.gateway.operations.operation import Connection, Example, Operation, Written
+from services.gateway.operations.operation import FOR_PROGRAMS, Connection, Example, Operation, Written
 from services.gateway.problems import Problem, field_problem
 from services.gateway.schemas.keys import UserList, UserView, user_view
 from services.gateway.store import alerting
@@ -44,7 +44,9 @@ class OneUser(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class NewUser(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Who is to be let in."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=PLAIN, description="What they sign in as")]
+    name: Annotated[
+        str, Meta(min_length=1, max_length=80, pattern=PLAIN, description="What they sign in as, in small letters")
+    ]
     role: Annotated[Role, Meta(description="What they may")] = Role.READER
     password: Annotated[
         Annotated[str, Meta(min_length=LEAST, max_length=MOST)] | None,
@@ -84,7 +86,7 @@ async def _create(desk: Desk, caller: Caller, connection: Connection, wish: NewU
     within(caller.principal, ROLES[wish.role])
     user = User(
         user_id=f"usr_{desk.clock() // 1_000_000:012x}{secrets.token_hex(6)}",
-        name=wish.name,
+        name=wish.name.strip().lower(),
         role=wish.role,
         password=None if wish.password is None else await _PASSWORDS.hash(wish.password),
         created_ns=desk.clock(),
@@ -156,7 +158,7 @@ def _there(user_id: str, user: User | None) -> User:
     return user
 
 
-_SHARED: Final[dict[str, Any]] = {"scope": Scope.ADMIN_USERS, "tag": "people"}
+_SHARED: Final[dict[str, Any]] = {"scope": Scope.ADMIN_USERS, "tag": "people", "surfaces": FOR_PROGRAMS}
 
 USERS: Final = (
     Operation(

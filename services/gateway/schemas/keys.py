@@ -94,7 +94,7 @@ class Me(Struct, frozen=True, kw_only=True):
 
     way: str
     subject: str
-    """The user's id; empty where nobody is signed in."""
+    """The user's id; empty where reading needs no key."""
     name: str
     credential: str
     """The key's id, or the session's."""

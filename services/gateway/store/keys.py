@@ -28,7 +28,7 @@ LIMIT $4
 
 _LIVING: Final = """
 SELECT count(*) FROM gateway.api_keys
-WHERE owner = $1 AND revoked_ns IS NULL AND coalesce(least(expires_ns, until_ns), $2 + 1) > $2
+WHERE owner = $1 AND revoked_ns IS NULL AND coalesce(least(expires_ns, until_ns) > $2::bigint, true)
 """
 
 _REVOKE: Final = """
