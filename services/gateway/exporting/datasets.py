@@ -260,4 +260,4 @@ _ROWS: Final = (
         symbol=False,
     ),
 )
-DATASETS: Final = {one.name: one for one in _ROWS}
+DATASETS: Final[dict[str, Dataset]] = {one.name: one for one in _ROWS}

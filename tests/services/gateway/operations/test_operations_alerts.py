@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from services.gateway.idempotency import PostgresLedger
 from services.gateway.operations.alerts import ALERTS
 from services.gateway.operations.call import call
 from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.operation import Operation
 from services.gateway.operations.parsing import parse
 from services.gateway.operations.recipients import MOST as MOST_RECIPIENTS
 from services.gateway.operations.rules import MOST as MOST_RULES
@@ -23,7 +25,7 @@ from services.gateway.store.latest import Latest
 from services.gateway.store.signalling import Told
 from services.gateway.store.store import Store
 
-BY_NAME = {operation.name: operation for operation in ALERTS}
+BY_NAME: dict[str, Operation[Any, Any]] = {operation.name: operation for operation in ALERTS}
 NOON = 1_723_118_400_000_000_000
 
 

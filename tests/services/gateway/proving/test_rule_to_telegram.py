@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -76,7 +77,7 @@ async def until(ask, fits):
 
 def judged(signal_id, score):
     at_ns = now_ns()
-    market = {"venue": "okx", "symbol": "BTC-USDT-PERP", "origin": Origin.SIMULATED}
+    market: dict[str, Any] = {"venue": "okx", "symbol": "BTC-USDT-PERP", "origin": Origin.SIMULATED}
     signal = Signal(
         **market,
         signal_id=signal_id,
