@@ -1,31 +1,25 @@
-"""`csx gateway ...`: the API's document and its keys."""
+"""`csx gateway ...`: the API's document, its keys and its people."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from libs.common.runtime.clock import now_ns
 from libs.common.runtime.console import emit, flush
-from libs.common.runtime.errors import ConfigurationError, DependencyDown, InputError
-from libs.common.runtime.migrations import migrate
-from libs.common.runtime.settings import load
+from libs.common.runtime.errors import InputError
+from services.gateway import people_cli
 from services.gateway.access.keys import KeyRow, mint
 from services.gateway.contracts.openapi import document
+from services.gateway.oneshot import with_store
 from services.gateway.operations.catalogue import OPERATIONS
-from services.gateway.outages import OUTAGES
 from services.gateway.schemas.times import rfc3339
-from services.gateway.settings import Settings
 from services.gateway.store.keys import page
-from services.gateway.store.store import Store
 
-app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys.")
+app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys, its people.")
 keys = typer.Typer(no_args_is_help=True, help="API keys: only their hash is stored.")
 app.add_typer(keys, name="keys")
-
-T = TypeVar("T")
+app.add_typer(people_cli.app, name="users")
 
 
 @app.command()
@@ -45,7 +39,7 @@ def create(
         key = mint(name, [scope.strip() for scope in scopes.split(",") if scope.strip()], at_ns=now_ns())
     except ValueError as e:
         raise InputError(str(e)) from e
-    _with_store(lambda store: store.add_key(key.row))
+    with_store(lambda store: store.add_key(key.row))
     emit(msgspec.json.encode({"key": key.text, "key_id": key.row.key_id, "name": name, "scopes": key.row.scopes}))
     flush()
 
@@ -53,7 +47,7 @@ def create(
 @keys.command(name="list")
 def show() -> None:
     """Print every key, without its secret."""
-    for row in _with_store(lambda store: page(store.pool, None, limit=10_000)):
+    for row in with_store(lambda store: page(store.pool, None, limit=10_000)):
         emit(msgspec.json.encode(_shown(row)))
     flush()
 
@@ -61,29 +55,10 @@ def show() -> None:
 @keys.command()
 def revoke(key_id: Annotated[str, typer.Argument(help="The id: ten characters, see `list`.")]) -> None:
     """Make a key void, everywhere within five seconds."""
-    if not _with_store(lambda store: store.revoke_key(key_id, now_ns())):
+    if not with_store(lambda store: store.revoke_key(key_id, now_ns())):
         raise InputError(f"there is no key {key_id}: see `csx gateway keys list`")
     emit(msgspec.json.encode({"key_id": key_id, "revoked": True}))
     flush()
-
-
-def _with_store(work: Callable[[Store], Awaitable[T]]) -> T:
-    dsn = load(Settings).postgres_dsn.get_secret_value()
-    if not dsn:
-        raise ConfigurationError("CSX_POSTGRES_DSN is missing: keys are kept in PostgreSQL")
-
-    async def run() -> T:
-        await migrate(dsn, "services.gateway.migrations", "gateway")
-        store = Store(dsn)
-        try:
-            await store.start()
-            return await work(store)
-        except OUTAGES as e:
-            raise DependencyDown(f"PostgreSQL does not answer: {e}") from e
-        finally:
-            await store.stop()
-
-    return asyncio.run(run())
 
 
 def _shown(row: KeyRow) -> dict[str, Any]:
