@@ -56,6 +56,8 @@ class Wiring(Struct, frozen=True, kw_only=True):
     """Of the bot that tells them."""
     gateway_key: str | None
     """None: the gateway asks nobody for a key, which it does for the sandbox feed only."""
+    gateway_seals: dict[str, str] = {}
+    """Settings that name the files of the gateway's secrets."""
 
 
 def names(request: Request) -> tuple[str, ...]:
@@ -209,7 +211,7 @@ def _deadman(request: Request, wiring: Wiring) -> Spec:
 
 def _gateway(request: Request, wiring: Wiring) -> dict[str, str]:
     feed = {Feed.SANDBOX: "sandbox", Feed.LIVE: "live", Feed.FILES: "recorded"}[request.feed]
-    env = {"CSX_GATEWAY_PORT": str(request.port), "CSX_GATEWAY_FEED": feed}
+    env = {"CSX_GATEWAY_PORT": str(request.port), "CSX_GATEWAY_FEED": feed, **wiring.gateway_seals}
     if wiring.gateway_key is None:
         return env | {"CSX_GATEWAY_ANONYMOUS": "true"}
     return env | {"CSX_GATEWAY_BOOTSTRAP_KEY": wiring.gateway_key}

@@ -22,6 +22,7 @@ from deploy.local.playback import Playback
 from deploy.local.ports import claim, free_ports
 from deploy.local.recordings import symbols_in
 from deploy.local.screen import Screen
+from deploy.local.seals import seals
 from deploy.local.supervise import Supervisor
 from deploy.local.units import ProcessUnit, StepUnit, StoreUnit, Unit
 from libs.common.runtime.errors import ConfigurationError
@@ -214,6 +215,7 @@ def wire(request: Request, data_dir: Path) -> Wiring:
         owners=(os.environ.get("CSX_DEADMAN_OWNERS") or os.environ.get("CSX_ALERTS_OWNERS", "")) if own else CHAT,
         owners_token=(own and os.environ.get("CSX_DEADMAN_TELEGRAM_TOKEN")) or token,
         gateway_key=None if request.feed is Feed.SANDBOX else _key(),
+        gateway_seals=seals(data_dir),
     )
 
 
