@@ -1,6 +1,7 @@
 """The containers: a valid file, hardened, with settings that the services know and secrets that have no default."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a package that nothing else needs
 
-from libs.common.runtime.settings import SERVICES, ServiceSettings
+from libs.common.runtime.errors import ConfigurationError
+from libs.common.runtime.settings import SERVICES, ServiceSettings, load
 from services.alerts.deadman.settings import Settings as Deadman
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,8 +105,35 @@ def test_published_ports_are_loopback_only():
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+SECRETS = (
+    "POSTGRES_PASSWORD",
+    "VALKEY_PASSWORD",
+    "CSX_ALERTS_TELEGRAM_TOKEN",
+    "CSX_GATEWAY_SECRET",
+    "CSX_GATEWAY_SIGNING_KEYS",
+)
+
+
+def test_the_gateway_accepts_what_its_container_is_given(monkeypatch):
+    from services.gateway.access.signing import new_key
+
+    for variable in [name for name in os.environ if name.startswith("CSX_")]:
+        monkeypatch.delenv(variable)
+    given = {"CSX_GATEWAY_SECRET": "5" * 64, "CSX_GATEWAY_SIGNING_KEYS": new_key().replace("\n", " ")}
+    for key, text in ALL["gateway"]["environment"].items():
+        filled = re.sub(r"\$\{([A-Z_]+):?[?-]?([^}]*)\}", lambda found: given.get(found[1], found[2]), text)
+        monkeypatch.setenv(key, filled)
+    settings = load(settings_of("gateway"))
+    assert (settings.environment, settings.transport) == ("production", "plain")  # at this machine's loopback alone
+    for secret in given:
+        with monkeypatch.context() as without:
+            without.delenv(secret)
+            with pytest.raises(ConfigurationError, match=secret):
+                load(settings_of("gateway"))
+
+
 def test_secrets_have_no_default_and_no_image_floats():
-    for secret in ("POSTGRES_PASSWORD", "VALKEY_PASSWORD", "CSX_ALERTS_TELEGRAM_TOKEN"):
+    for secret in SECRETS:
         uses = re.findall(rf"\$\{{{secret}([^}}]*)\}}", TEXT)
         assert uses
         assert all(use.startswith(":?") for use in uses)
@@ -124,7 +153,7 @@ def test_every_variable_of_the_file_is_in_the_example():
     example = (ROOT / ".env.example").read_text()
     asked = set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", TEXT)) - {"CSX_LOG_LEVEL", "CSX_GATEWAY_ALLOWED_HOSTS"}
     assert asked <= set(re.findall(r"^#? ?([A-Z_]+)=", example, re.MULTILINE))
-    assert not re.search(r"^(POSTGRES_PASSWORD|VALKEY_PASSWORD|CSX_ALERTS_TELEGRAM_TOKEN)=.", example, re.MULTILINE)
+    assert not re.search(rf"^({'|'.join(SECRETS)})=.", example, re.MULTILINE)
 
 
 def test_only_stores_are_cut_off_from_the_world():
