@@ -72,8 +72,8 @@ def markdown() -> str:
 _HEAD: Final = """# Problems
 
 Every answer with a status of 400 or more is a document of RFC 9457, `application/problem+json`: `type` and `code` name
-what went wrong for programs and do not change, `detail` tells people, `errors` names the fields at fault (of a body with
-their JSON pointers), `request_id` leads to the log, and `retryable` says whether the same request may succeed later. A
+what went wrong for programs and do not change, `detail` tells people, `errors` names the fields at fault (a body's
+with JSON pointers), `request_id` leads to the log, and `retryable` says whether the same request may succeed later. A
 server explains its codes at `/problems`, where `doc_url` leads. The table is made by `contracts/explained.py`.
 
 | code | status | again? | meaning |

@@ -139,6 +139,7 @@ class Perimeter:
         except TimeoutError:
             if visit.status or visit.deadline is None or not visit.deadline.expired():
                 raise
+            visit.deadline = None
             await visit.refuse(Problem("time_exceeded", f"there was no answer within {self._answer_s:g} s; try again"))
 
     def _secure(self, peer: str, scope: Any) -> bool:
@@ -159,7 +160,7 @@ class Perimeter:
         return self._bodies.announced(visit.headers) if scope["type"] == "http" else None
 
     def _foreign(self, visit: Visit) -> Problem | None:
-        changes = visit.scope["type"] == "websocket" or visit.method not in SAFE
+        changes = visit.scope["type"] == "websocket" or visit.method not in SAFE or b"upgrade" in visit.headers
         if not changes and not visit.preflight:
             return None
         scheme = None if self._transport is Transport.PLAIN else "https"

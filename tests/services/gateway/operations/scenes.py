@@ -14,10 +14,10 @@ from services.gateway.operations.people import EXAMPLE as USER_EXAMPLE
 from services.gateway.schemas.keys import key_view
 from services.gateway.store import alerting, keys
 from services.gateway.store.alerting import RecipientRow
-from tests.services.gateway import flowing
+from tests.services.gateway import entering, flowing
 
-Scene = Callable[[Any, Any], Awaitable[None]]
-"""Takes the fixtures `gateway` and `make`."""
+Scene = Callable[[Any, Any], Awaitable[dict[str, str] | None]]
+"""Takes the fixtures `gateway` and `make`; returns the head of who asks, where that is not a key."""
 
 
 async def market(gateway: Any, make: Any) -> None:
@@ -93,11 +93,37 @@ async def levels(gateway: Any, make: Any) -> None:
     )
 
 
+async def person(gateway: Any, make: Any) -> dict[str, str]:
+    """That market, and somebody who may sign in and shows nothing yet."""
+    await market(gateway, make)
+    await entering.person(gateway.store, at_ns=gateway.clock())
+    return {"Accept": "*/*"}
+
+
+async def session(gateway: Any, make: Any) -> dict[str, str]:
+    """That person, signed in by a browser."""
+    await person(gateway, make)
+    async with entering.Browser(gateway.app) as browser:
+        await browser.sign_in()
+        cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+        return {"Cookie": cookies, "X-CSRF-Token": browser.word}
+
+
+async def outcomes(gateway: Any, make: Any) -> None:
+    """That market with a signal that came true."""
+    await signal(gateway, make)
+    await gateway.fold(flowing.outcome("sig-0001"))
+
+
 SCENES: Final[dict[str, Scene]] = {
     "market": market,
     "signal": signal,
+    "rule": rule,
+    "person": person,
+    "session": session,
     "flows": flows,
     "levels": levels,
+    "outcomes": outcomes,
     "key": key,
     "user": user,
 }
