@@ -1,6 +1,7 @@
 """Keys by HTTP: made, seen by whose they are, followed, revoked, counted; nothing is given that one has not."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
@@ -214,7 +215,7 @@ async def test_what_was_counted_while_the_database_was_away_is_written_later(gat
     from services.gateway.access.principal import Principal, Way
     from services.gateway.access.usage import Usage
 
-    pool = [lambda: None]
+    pool: list[Any] = [None]
 
     class Away:
         def acquire(self):
