@@ -17,8 +17,10 @@ from services.gateway.surfaces.gpt import gpt_routes
 from services.gateway.surfaces.page import ASSETS, PAGE
 from services.gateway.surfaces.plain import probes
 from services.gateway.surfaces.rest import handlers
+from services.gateway.surfaces.routes import options
 from services.gateway.surfaces.rpc import rpc_route
 from services.gateway.surfaces.socket import stream
+from services.gateway.surfaces.sse import events
 from services.gateway.surfaces.tools import mcp_route
 
 LOCAL: Final = "http://127.0.0.1:8080"
@@ -36,6 +38,7 @@ PLAIN: Final = frozenset(
         "/v1/rpc",
         "/mcp",
         "/v1/stream",
+        "/v1/stream/sse",
         *ASSETS,
     }
 )
@@ -58,18 +61,20 @@ def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[Controlle
         document_at("/openapi.json", document(OPERATIONS)),
         explanations(),
         stream(sessions),
+        events(sessions, guard),
         *PAGE,
     ]
 
 
 def build(desk: Desk, *, guard: Guard, sessions: Sessions, public_url: str = "", mcp_writes: bool = False) -> Litestar:
     """Return the HTTP application over its collaborators; tests pass their own."""
+    routes = [
+        *handlers(OPERATIONS, desk, guard),
+        *program_routes(desk, guard, public_url=public_url, mcp_writes=mcp_writes),
+        *plain_routes(desk, guard, sessions),
+    ]
     return Litestar(
-        route_handlers=[
-            *handlers(OPERATIONS, desk, guard),
-            *program_routes(desk, guard, public_url=public_url, mcp_writes=mcp_writes),
-            *plain_routes(desk, guard, sessions),
-        ],
+        route_handlers=[*routes, *options(routes)],
         exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,

@@ -1,0 +1,44 @@
+"""Schemathesis with all its checks over the served document, on a real port over real stores, as each kind of caller.
+
+`make api` gives each caller five minutes (CSX_API_SECONDS); the tests of every day twenty seconds.
+"""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from services.gateway.access.keys import mint
+from services.gateway.access.scopes import GRANTABLE, ROLES, Role
+from tests.services.gateway.operations.scenes import SCENES
+
+SECONDS = int(os.environ.get("CSX_API_SECONDS", "20"))
+CALLERS = {"anonymous": frozenset(), "reader": ROLES[Role.READER], "admin": GRANTABLE}
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(SECONDS * 4 + 240)
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_the_served_api_is_the_documented_one(gateway, make, address, tmp_path, caller):
+    for fill in SCENES.values():
+        await fill(gateway, make)
+    headers = []
+    if scopes := CALLERS[caller]:
+        key = mint(caller, sorted(scopes))
+        await gateway.store.add_key(key.row)
+        headers = ["--header", f"Authorization: Bearer {key.text}"]
+    command = [
+        *(str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(CONFIG), "run"),
+        *(f"http://{address}/openapi.json", "--checks", "all", "--max-time", str(SECONDS), *headers),
+        *("--continue-on-failure", "--suppress-health-check", "all", "--generation-database", "none"),
+        *("--request-timeout", "20", "--warnings", "off", "--no-color", "--output-sanitize", "false"),
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    told, _ = await process.communicate()
+    report = told.decode(errors="replace")
+    assert process.returncode == 0, report[-60_000:]
