@@ -11,6 +11,7 @@ from libs.common.runtime.clock import now_ns
 from services.gateway.access import audit, usage
 from services.gateway.idempotency import PostgresLedger
 from services.gateway.outages import OUTAGES
+from services.gateway.store import alerting
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ class Chore(Struct, frozen=True):
 
 
 def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], int] = now_ns) -> tuple[Chore, ...]:
-    """Return what there is to do for keys and the audit."""
+    """Return what there is to do for keys, alerts and the audit."""
 
     async def say_head() -> None:
         seq, hash_ = await audit.head(pool())
@@ -38,9 +39,13 @@ def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], 
     async def shorten_usage() -> int:
         return await usage.prune(pool(), clock())
 
+    async def shorten_alerts() -> int:
+        return await alerting.prune(pool(), clock())
+
     return (
         Chore("answers for who repeats a request", ledger.prune),
         Chore("use of keys", shorten_usage),
+        Chore("rules that are gone, and old deliveries", shorten_alerts),
         Chore("audit", shorten_audit),
         Chore("head of the audit", say_head),
     )

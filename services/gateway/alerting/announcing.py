@@ -28,6 +28,8 @@ async def announce(pool: Any, publish: Publish) -> int:
 
     At least once: a death between the broker's answer and our commit publishes the same words again.
     """
+    if not await alerting.wait(pool):
+        return 0
     async with pool.acquire() as connection, connection.transaction():
         if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
             return 0

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.bus.codec import encode
-from libs.common.events import AlertRule, Delivery
+from libs.common.events import DAY_NS, AlertRule, Delivery
 
 # S608 is off in the statements below: what is put together are literals of this file, values are parameters
 _TOLD: Final = """EXISTS (SELECT 1 FROM gateway.recipients p WHERE p.owner = $1 AND p.approved_ns IS NOT NULL
@@ -48,6 +48,11 @@ WHERE known.event = excluded.event OR (known.state <> 'said' AND known.revision 
 _REFUSED: Final = "UPDATE gateway.rules SET state = 'rejected', fault = $3 WHERE rule_id = $1 AND event = $2"
 _WAITING: Final = "SELECT seq, event FROM gateway.announcements ORDER BY seq LIMIT $1"
 _SAID: Final = "DELETE FROM gateway.announcements WHERE seq = ANY($1::bigint[])"
+
+_FORGET_RULES: Final = "DELETE FROM gateway.rules WHERE deleted AND state <> 'said'"
+_FORGET_DELIVERIES: Final = "DELETE FROM gateway.deliveries WHERE at_ns < $1"
+
+DELIVERIES_KEPT_NS: Final = 90 * DAY_NS
 
 _RECIPIENTS: Final = """
 SELECT owner, channel, recipient, created_ns, approved_ns FROM gateway.recipients
@@ -142,6 +147,11 @@ async def refused(connection: Any, one: AlertRule, fault: str) -> None:
     await connection.execute(_REFUSED, one.rule_id, encode(one), fault)
 
 
+async def wait(pool: Any) -> bool:
+    """Tell whether any word waits for the topic."""
+    return bool(await pool.fetchval("SELECT EXISTS (SELECT 1 FROM gateway.announcements)"))
+
+
 async def waiting(connection: Any, most: int) -> list[tuple[int, bytes]]:
     """Return the oldest words that are not on the topic yet."""
     return [(row["seq"], row["event"]) for row in await connection.fetch(_WAITING, most)]
@@ -150,6 +160,12 @@ async def waiting(connection: Any, most: int) -> list[tuple[int, bytes]]:
 async def said(connection: Any, seqs: list[int]) -> None:
     """Forget words that are on the topic."""
     await connection.execute(_SAID, seqs)
+
+
+async def prune(pool: Any, now_ns: int) -> int:
+    """Forget rules that are gone for all, and deliveries of more than 90 days ago; return how many."""
+    gone = await pool.execute(_FORGET_RULES), await pool.execute(_FORGET_DELIVERIES, now_ns - DELIVERIES_KEPT_NS)
+    return sum(int(words.rpartition(" ")[2]) for words in gone)
 
 
 async def recipients(pool: Any, owner: str, *, everyone: bool, limit: int) -> list[RecipientRow]:

@@ -169,5 +169,20 @@ async def test_only_one_process_announces_at_a_time(store, fresh_dsn):
     assert inner == [0]
 
 
+async def test_what_is_gone_for_all_and_what_is_old_is_forgotten(store, book):
+    await say(store, structs.replace(RULE, deleted=True))
+    await say(store, structs.replace(RULE, rule_id="rule_2"))
+    add = "INSERT INTO gateway.deliveries VALUES ($1, 's', 'telegram', '1001', 'delivered', 1, $2, NULL, NULL, 'live')"
+    for alert_id, at_ns in (("old", 5), ("new", 6)):
+        await store.pool.execute(add, alert_id, at_ns)
+    now_ns = alerting.DELIVERIES_KEPT_NS + 6
+    assert await alerting.prune(store.pool, now_ns) == 1  # the tombstone is still on its way
+    await book([seen(structs.replace(RULE, deleted=True), 2)])
+    assert await alerting.prune(store.pool, now_ns) == 1
+    assert await state(store) is None
+    assert (await state(store, "rule_2"))[0] == "said"
+    assert [row["alert_id"] for row in await store.pool.fetch("SELECT alert_id FROM gateway.deliveries")] == ["new"]
+
+
 def test_the_fold_reads_both_topics():
     assert RULES_TOPICS == (topics.RULES, topics.ALERTS_REJECTS)
