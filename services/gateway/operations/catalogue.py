@@ -9,6 +9,7 @@ from services.gateway.operations.elsewhere import ELSEWHERE
 from services.gateway.operations.exports import EXPORTS
 from services.gateway.operations.flows import FLOWS
 from services.gateway.operations.health import HEALTH
+from services.gateway.operations.instruments import INSTRUMENTS
 from services.gateway.operations.keys import KEYS
 from services.gateway.operations.layers import LAYERS
 from services.gateway.operations.levels import LEVELS
@@ -16,6 +17,8 @@ from services.gateway.operations.markets import MARKETS
 from services.gateway.operations.moments import MOMENTS
 from services.gateway.operations.operation import Operation
 from services.gateway.operations.people import USERS
+from services.gateway.operations.quality import QUALITY
+from services.gateway.operations.record import RECORD
 from services.gateway.operations.signals import SIGNALS
 from services.gateway.operations.stream import STREAM
 
@@ -25,7 +28,10 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *FLOWS,
     *LAYERS,
     *LEVELS,
+    *INSTRUMENTS,
+    *QUALITY,
     *SIGNALS,
+    *RECORD,
     *HEALTH,
     *STREAM,
     *ALERTS,

@@ -37,6 +37,9 @@ _FRESH: Final = Freshness(1.0, 5.0)
 _ACCOUNTS: Final = tuple(name for name in METRICS if name.startswith(("accounts_", "top_")))
 
 
+_Name = Annotated[str, Meta(max_length=64)]
+
+
 class AnyMetrics(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Of whom."""
 
@@ -49,8 +52,8 @@ class SeriesWanted(AnyMetrics, frozen=True, forbid_unknown_fields=True, kw_only=
     """A stretch of one metric."""
 
     name: Annotated[str, Meta(max_length=64, description="As `/v1/metrics` lists it")]
-    exchange: Annotated[str | None, Meta(description="Whose number, in the vendor's spelling")] = None
-    vendor: Annotated[str | None, Meta(description="Who says it, for instance `coinglass`")] = None
+    exchange: Annotated[_Name | None, Meta(description="Whose number, in the vendor's spelling")] = None
+    vendor: Annotated[_Name | None, Meta(description="Who says it, for instance `coinglass`")] = None
     from_ns: Nanos = None
     to_ns: Nanos = None
     cursor: Cursor = None

@@ -141,3 +141,13 @@ WHERE venue = $1 AND event_ns >= $2 AND event_ns < $3
   AND ($4::bigint IS NULL OR (event_ns, origin) < ($4, $5::text))
 ORDER BY event_ns DESC, origin DESC LIMIT $6
 """
+
+GAPS: Final = """
+SELECT venue, symbol, origin, stream, from_ns, to_ns, event_ns, cause, recovered FROM gateway.gaps
+WHERE event_ns >= $1 AND event_ns < $2
+  AND ($3::text IS NULL OR symbol = $3) AND ($4::text IS NULL OR venue = $4)
+  AND ($5::text IS NULL OR stream = $5) AND ($6::bool IS NULL OR recovered = $6)
+  AND ($7::bigint IS NULL
+       OR (event_ns, symbol, venue, stream, from_ns) < ($7, $8::text, $9::text, $10::text, $11::bigint))
+ORDER BY event_ns DESC, symbol DESC, venue DESC, stream DESC, from_ns DESC LIMIT $12
+"""

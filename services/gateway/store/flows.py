@@ -140,6 +140,21 @@ class Flows:
         kept = [(decode(row["body"]), row["seen_ns"]) for row in found]
         return [KeptQuality(report=event, seen_ns=seen) for event, seen in kept if isinstance(event, FeedQuality)]
 
+    async def gaps(
+        self,
+        span: Span,
+        *,
+        symbol: str | None = None,
+        venue: str | None = None,
+        stream: str | None = None,
+        recovered: bool | None = None,
+        after: _Row | None = None,
+    ) -> list[Any]:
+        """Return rows of holes, those spoken of last first; `after` is event_ns, symbol, venue, stream, from_ns."""
+        place = after or (None, None, None, None, None)
+        wanted = (span.from_ns, span.to_ns, symbol, venue, stream, recovered)
+        return await self._fetch(sql.GAPS, *wanted, *place, span.limit)
+
     async def _fetch(self, statement: str, *values: Any) -> list[Any]:
         rows: list[Any] = await self._pool().fetch(statement, *values)
         return rows

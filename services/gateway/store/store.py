@@ -14,6 +14,7 @@ from services.gateway.store.cursor import Place
 from services.gateway.store.feed import Feed
 from services.gateway.store.flows import Flows
 from services.gateway.store.readings import Readings
+from services.gateway.store.record import Record
 from services.gateway.store.rows import MarketRow
 from services.gateway.store.signalling import Signalling
 
@@ -47,6 +48,7 @@ class Store:
         self._pool: Any = None
         self.flows = Flows(lambda: self._pool)
         self.readings = Readings(lambda: self._pool)
+        self.record = Record(lambda: self._pool)
         self.signalling = Signalling(lambda: self._pool)
         self.feed = Feed(lambda: self._pool)
 
