@@ -1,4 +1,4 @@
-"""`csx gateway ...`: the API's document, its keys and its people."""
+"""`csx gateway ...`: the API's documents, its keys and its people."""
 
 from typing import Annotated, Any
 
@@ -8,25 +8,17 @@ import typer
 from libs.common.runtime.clock import now_ns
 from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import InputError
-from services.gateway import people_cli
+from services.gateway import documents_cli, people_cli
 from services.gateway.access.keys import KeyRow, mint
-from services.gateway.contracts.openapi import document
 from services.gateway.oneshot import with_store
-from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.schemas.times import rfc3339
 from services.gateway.store.keys import page
 
-app = typer.Typer(no_args_is_help=True, help="The API: its document, its keys, its people.")
+app = typer.Typer(no_args_is_help=True, help="The API: its documents, its keys, its people.")
 keys = typer.Typer(no_args_is_help=True, help="API keys: only their hash is stored.")
 app.add_typer(keys, name="keys")
 app.add_typer(people_cli.app, name="users")
-
-
-@app.command()
-def openapi() -> None:
-    """Print the API as an OpenAPI 3.1 document."""
-    emit(msgspec.json.format(msgspec.json.encode(document(OPERATIONS)), indent=2))
-    flush()
+documents_cli.add_to(app)
 
 
 @keys.command()

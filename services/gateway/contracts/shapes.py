@@ -53,7 +53,8 @@ def sent(shapes: Shapes, old: Schema, new: Schema, at: str = "") -> Iterator[Fau
     for one, other in _pairs(before, after, "object"):
         yield from _fields_sent(shapes, one, other, at)
     for one, other in _pairs(before, after, "array"):
-        yield from sent(shapes, one.get("items", {}), other.get("items", {}), f"{at}[]")
+        for item, now in _items(one, other):
+            yield from sent(shapes, item, now, f"{at}[]")
 
 
 def answered(shapes: Shapes, old: Schema, new: Schema, at: str = "") -> Iterator[Fault]:
@@ -69,7 +70,10 @@ def answered(shapes: Shapes, old: Schema, new: Schema, at: str = "") -> Iterator
     for one, other in _pairs(before, after, "object"):
         yield from _fields_answered(shapes, one, other, at)
     for one, other in _pairs(before, after, "array"):
-        yield from answered(shapes, one.get("items", {}), other.get("items", {}), f"{at}[]")
+        if len(other.get("prefixItems", ())) < len(one.get("prefixItems", ())):
+            yield f"{at}[]", "has fewer items now"
+        for item, now in _items(one, other):
+            yield from answered(shapes, item, now, f"{at}[]")
 
 
 def _fields_sent(shapes: Shapes, old: Schema, new: Schema, at: str) -> Iterator[Fault]:
@@ -95,6 +99,14 @@ def _fields_answered(shapes: Shapes, old: Schema, new: Schema, at: str) -> Itera
     values, other_values = old.get("additionalProperties"), new.get("additionalProperties")
     if isinstance(values, dict) and isinstance(other_values, dict):
         yield from answered(shapes, values, other_values, f"{at}.*")
+
+
+def _items(one: Schema, other: Schema) -> Iterator[tuple[Schema, Schema]]:
+    """Yield what stands at the same place of two lists; a plain true or false says nothing of it."""
+    yield from zip(one.get("prefixItems", ()), other.get("prefixItems", ()), strict=False)
+    rest, now = one.get("items"), other.get("items")
+    if isinstance(rest, dict) and isinstance(now, dict):
+        yield rest, now
 
 
 def _words(before: list[Schema], after: list[Schema], at: str) -> Iterator[Fault]:
