@@ -26,9 +26,10 @@ class FetchError(Exception):
 class Fetcher:
     """Asks; `loopback`: plain HTTP to this very machine is good enough, for a provider of tests."""
 
-    def __init__(self, *, loopback: bool = False) -> None:
+    def __init__(self, *, loopback: bool = False, within_s: float = WITHIN_S) -> None:
         self._loopback = loopback
-        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=WITHIN_S)
+        self._within_s = within_s
+        self._http = httpx.AsyncClient(follow_redirects=False, trust_env=False, timeout=within_s)
 
     async def stop(self) -> None:
         """Close the connections."""
@@ -75,7 +76,7 @@ class Fetcher:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             async with (
-                asyncio.timeout(WITHIN_S),
+                asyncio.timeout(self._within_s),
                 self._http.stream(method, url, data=form, auth=auth, headers=headers) as answer,
             ):
                 if answer.status_code != httpx.codes.OK:

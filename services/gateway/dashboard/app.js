@@ -2,9 +2,10 @@
 
 import { drawCandles } from "/chart.js";
 import { chosen, inWords, isModel, nameOf, nearestMarks, SILENT_NAMES, sideOf, slotOf, zoneOf } from "/layers.js";
-import { Link, Refused } from "/link.js";
+import { Link } from "/link.js";
 import { FRAMES, LENGTH_NS, ageOf, arrow, formatAge, formatClock, formatFact, formatPrice, formatScore, formatSize, formatStamp, formatTime, judged, otherDay, percent, tone, toneOf, words } from "/numbers.js";
 import { depthBar, facts, make, redraw, signedBar } from "/parts.js";
+import { Refused, Session } from "/session.js";
 
 const LINK_WORDS = { live: "connected" }; // a recording that plays is no live market
 const SIGNALS_KEPT = 60;
@@ -245,7 +246,7 @@ function tick() {
 
 const inAddress = (name) => new URLSearchParams(location.hash.slice(1)).get(name);
 const fromAddress = inAddress("key"), named = inAddress("signal"); // alerts link to #signal=<id>: its evidence opens
-if (fromAddress) { sessionStorage.setItem("csx.key", fromAddress); history.replaceState(null, "", location.pathname + (named ? `#signal=${encodeURIComponent(named)}` : "")); }
+if (fromAddress) history.replaceState(null, "", location.pathname + (named ? `#signal=${encodeURIComponent(named)}` : ""));
 addEventListener("hashchange", () => { if (inAddress("signal")) showEvidence(inAddress("signal")); });
 
 let linkState = "connecting";
@@ -256,7 +257,8 @@ function showLink(name) {
   $("link").textContent = word;
 }
 
-const link = new Link(sessionStorage.getItem("csx.key") ?? "", {
+const session = new Session({ onChange: showSession });
+const link = new Link(session, {
   onState: (name) => { linkState = name; showLink(name); },
   onReady: () => { link.say({ op: "subscribe", channel: "health" }); if (state.market) choose(state.market, true); else loadMarkets().catch(complain); },
   onMessage: hear,
@@ -289,8 +291,8 @@ function complain(error) {
   if (error instanceof Refused) {
     $("sign-in").hidden = false;
     $("main").hidden = true;
-    $("key-fault").textContent = link.key ? error.message : "";
-    $("key").focus();
+    $("key-fault").textContent = error.message;
+    $("name").focus();
     return true;
   }
   $("link").textContent = error.message;
@@ -344,9 +346,27 @@ for (const frame of FRAMES) {
   } }, frame));
 }
 $("market").addEventListener("change", (event) => choose(state.markets[Number(event.target.value)]));
-$("key-form").addEventListener("submit", (event) => { event.preventDefault(); sessionStorage.setItem("csx.key", $("key").value.trim()); location.reload(); });
+async function enter(who) {
+  try { await session.signIn(who); location.reload(); } catch (error) { complain(new Refused(error.message)); }
+}
+function showSession(view) {
+  $("who").hidden = !view.signed_in;
+  $("who-name").textContent = view.name ?? "";
+  $("who").title = view.role ? `Signed in as ${view.role}` : "";
+  $("elsewhere").hidden = !view.elsewhere;
+}
+$("password-form").addEventListener("submit", (event) => { event.preventDefault(); enter({ name: $("name").value.trim(), password: $("password").value }); });
+$("key-form").addEventListener("submit", (event) => { event.preventDefault(); enter({ key: $("key").value.trim() }); });
+$("sign-out").addEventListener("click", () => session.signOut().then(() => location.reload(), complain));
 addEventListener("resize", draw);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 setInterval(tick, 500);
-// asked before the stream is opened: a wrong key is said once, without a socket that opens and closes
-link.get("/v1/markets").then(() => { link.open(); if (named) showEvidence(named); }, (error) => { if (!complain(error)) setTimeout(() => location.reload(), 5000); });
+async function start() {
+  await session.look();
+  if (fromAddress) await session.signIn({ key: fromAddress });
+  if (session.view.signed_in) await session.refresh();
+  if (!session.open) throw new Refused("");
+  link.open();
+  if (named) showEvidence(named);
+}
+start().catch((error) => { if (!complain(error)) setTimeout(() => location.reload(), 5000); });

@@ -1,31 +1,36 @@
 // The line to the gateway: REST by fetch, then one WebSocket that comes back by itself.
 
+import { read, Refused } from "/session.js";
+
 const FIRST_WAIT_MS = 500, LONGEST_WAIT_MS = 15000, SILENCE_MS = 40000;
 
-export class Refused extends Error {}
-
 export class Link {
-  constructor(key, { onMessage, onState, onReady, onRefused }) {
-    this.key = key;
+  constructor(session, { onMessage, onState, onReady, onRefused }) {
+    this.session = session;
     this.on = { message: onMessage, state: onState, ready: onReady, refused: onRefused };
     this.wait = FIRST_WAIT_MS;
     this.socket = null;
   }
 
   async get(path) {
-    const headers = this.key ? { Authorization: `Bearer ${this.key}` } : {};
-    const answer = await fetch(path, { headers, cache: "no-store" });
-    if (answer.status === 401 || answer.status === 403) throw new Refused((await answer.json()).detail);
-    const body = await answer.json();
-    if (!answer.ok) throw Object.assign(new Error(body.detail), { code: body.code });
-    return body;
+    let answer = await fetch(path, { cache: "no-store" });
+    if (answer.status === 401 && this.session.view.signed_in && (await this.session.refresh()).signed_in) answer = await fetch(path, { cache: "no-store" });
+    return read(answer);
   }
 
-  open() {
+  async open() {
     this.on.state("connecting");
-    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream`);
+    let ticket;
+    try {
+      ticket = this.session.view.signed_in ? `?ticket=${(await this.session.post("/v1/stream/tickets")).ticket}` : "";
+    } catch (error) {
+      if (error instanceof Refused) this.on.refused(error.message);
+      else this.again();
+      return;
+    }
+    const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/v1/stream${ticket}`);
     this.socket = socket;
-    socket.onopen = () => { if (this.key) this.say({ op: "auth", key: this.key }); this.listen(); };
+    socket.onopen = () => this.listen();
     socket.onmessage = (event) => {
       this.listen();
       const message = JSON.parse(event.data);
@@ -35,10 +40,15 @@ export class Link {
     socket.onclose = (event) => {
       clearTimeout(this.silence);
       this.on.state("offline");
-      if (event.code === 4401 || event.code === 4403) { this.on.refused(event.code === 4403 ? "This key was revoked." : "This key opens no stream."); return; }
-      setTimeout(() => this.open(), this.wait * (0.5 + Math.random() / 2));
-      this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
+      if (event.code === 4401 || event.code === 4403) this.session.look().then((view) => { if (view.signed_in || view.anonymous) this.again(); else this.on.refused("The session has ended: sign in again."); }, () => this.again());
+      else this.again();
     };
+  }
+
+  again() {
+    this.on.state("offline");
+    setTimeout(() => this.open(), this.wait * (0.5 + Math.random() / 2));
+    this.wait = Math.min(this.wait * 2, LONGEST_WAIT_MS);
   }
 
   say(message) {

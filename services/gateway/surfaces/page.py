@@ -16,6 +16,7 @@ ASSETS: Final = {
     "/link.js": ("link.js", "text/javascript; charset=utf-8"),
     "/numbers.js": ("numbers.js", "text/javascript; charset=utf-8"),
     "/parts.js": ("parts.js", "text/javascript; charset=utf-8"),
+    "/session.js": ("session.js", "text/javascript; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/favicon.svg": ("favicon.svg", "image/svg+xml"),
 }
