@@ -35,15 +35,23 @@ def fastapi(view: dict[str, Any], port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, access_log=False, log_level="error")
 
 
-def litestar(view: dict[str, Any], port: int) -> None:
+def litestar(_view: dict[str, Any], port: int) -> None:
     """Serve the view by Litestar."""
     from granian.constants import Interfaces
     from granian.server import Server
 
-    Server(f"{__name__}:app", address="127.0.0.1", port=port, interface=Interfaces.ASGI, log_enabled=False).serve()
+    Server(
+        "tests.bench.gateway_peers:bare",
+        factory=True,
+        address="127.0.0.1",
+        port=port,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
+    ).serve()
 
 
-def _litestar() -> Any:
+def bare() -> Any:
+    """Return the application of the worker that granian starts."""
     from litestar import Litestar, get
 
     def kind(name: str, value: Any) -> Any:

@@ -137,9 +137,11 @@ class System:
 
 
 def pin(pid: int, core: int) -> None:
-    """Let a process run, all threads of it, on one core only."""
-    for thread in psutil.Process(pid).threads():
-        os.sched_setaffinity(thread.id, {core})
+    """Let a process and its children run, all threads of them, on one core only."""
+    process = psutil.Process(pid)
+    for one in (process, *process.children(recursive=True)):
+        for thread in one.threads():
+            os.sched_setaffinity(thread.id, {core})
 
 
 def _wait(seconds: float) -> None:

@@ -10,22 +10,23 @@ from services.gateway.limits.policy import Admission, Bucket
 
 def headers(buckets: tuple[Bucket, ...], admission: Admission) -> dict[str, str]:
     """Return the fields of one answer; of buckets only looked at nothing is said."""
-    spent = [i for i, bucket in enumerate(buckets) if bucket.cost]
-    if not spent:
+    tightest, least = -1, 2.0
+    for i, bucket in enumerate(buckets):
+        if bucket.cost and (share := admission.remaining[i] / bucket.quota) <= least:
+            tightest, least = i, share
+    if tightest < 0:
         return {}
-    tightest = min(spent, key=lambda i: (admission.remaining[i] / buckets[i].quota, -admission.reset_s[i]))
+    remaining, reset_s = admission.remaining[tightest], admission.reset_s[tightest]
     found = {
-        "RateLimit-Policy": policies(tuple((buckets[i].policy, buckets[i].quota, buckets[i].window_s) for i in spent)),
-        "RateLimit": (
-            f'"{buckets[tightest].policy}";r={admission.remaining[tightest]};t={admission.reset_s[tightest]}'
-        ),
+        "RateLimit-Policy": policies(buckets),
+        "RateLimit": f'"{buckets[tightest].policy}";r={remaining};t={reset_s}',
     }
     if not admission.admitted:
         found["Retry-After"] = str(admission.retry_after_s)
     return found
 
 
-@lru_cache(maxsize=512)
-def policies(rows: tuple[tuple[str, int, int], ...]) -> str:
-    """Return the `RateLimit-Policy` field of (name, quota, window in seconds)."""
-    return ", ".join(f'"{name}";q={quota};w={window_s}' for name, quota, window_s in rows)
+@lru_cache(maxsize=1024)
+def policies(buckets: tuple[Bucket, ...]) -> str:
+    """Return the `RateLimit-Policy` field: name, quota and window in seconds of what is spent."""
+    return ", ".join(f'"{one.policy}";q={one.quota};w={one.window_s}' for one in buckets if one.cost)

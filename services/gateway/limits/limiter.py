@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Final, Protocol
 
+import msgspec
+from msgspec import Struct
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -33,9 +35,17 @@ _SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _ANSWER_S: Final = 0.5
 _AGAIN_S: Final = 1.0
 
+_REMEMBERED: Final = 4_096
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(list[int]).decode
 _FREE: Final = Admission(admitted=True, remaining=(), reset_s=())
 
 _Waiting = tuple[tuple[Bucket, ...], "asyncio.Future[Admission]"]
+
+
+class _Prepared(Struct, frozen=True):
+    keys: list[str]
+    numbers: list[int]
 
 
 class Limiter(Protocol):
@@ -62,6 +72,7 @@ class RedisLimiter:
         self._answer_s = answer_s
         self._again_s = again_s
         self._clock_ns = clock_ns
+        self._prepared: dict[tuple[Bucket, ...], _Prepared] = {}
         self._waiting: deque[_Waiting] = deque()
         self._pump: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
@@ -142,18 +153,30 @@ class RedisLimiter:
         return _counted(buckets, self._local.take(buckets, self._clock_ns() // 1_000))
 
     async def _ask(self, requests: Sequence[tuple[Bucket, ...]]) -> list[Admission]:
-        keys = [bucket.key for buckets in requests for bucket in buckets]
-        words: list[str] = [str(len(requests))]
+        keys: list[str] = []
+        numbers: list[int] = []
         for buckets in requests:
-            words.append(str(len(buckets)))
-            for bucket in buckets:
-                words += (str(bucket.emission_us), str(bucket.tolerance_us), str(bucket.cost))
+            prepared = self._prepare(buckets)
+            keys += prepared.keys
+            numbers += prepared.numbers
         metrics.CALLS.inc()
+        words: list[str | bytes] = [*keys, _encode(numbers)]
         try:
-            reply = await self._redis.evalsha(_SHA, len(keys), *keys, *words)
+            reply = await self._redis.evalsha(_SHA, len(keys), *words)
         except NoScriptError:
-            reply = await self._redis.eval(SCRIPT, len(keys), *keys, *words)
-        return _read(reply, requests)
+            reply = await self._redis.eval(SCRIPT, len(keys), *words)
+        return _read(_decode(reply), requests)
+
+    def _prepare(self, buckets: tuple[Bucket, ...]) -> _Prepared:
+        found = self._prepared.get(buckets)
+        if found is None:
+            numbers = [len(buckets)]
+            for bucket in buckets:
+                numbers += (bucket.emission_us, bucket.tolerance_us, bucket.cost)
+            if len(self._prepared) >= _REMEMBERED:
+                self._prepared.clear()
+            found = self._prepared[buckets] = _Prepared([bucket.key for bucket in buckets], numbers)
+        return found
 
     def _away(self, error: Exception) -> None:
         metrics.FAULTS.inc()

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as how
@@ -80,12 +81,13 @@ def redis(redis_url: str) -> Iterator[Redis]:
 
 def asked(redis: Redis, script: str, requests: list[tuple[Bucket, ...]]) -> list[Answer]:
     keys = [bucket.key for buckets in requests for bucket in buckets]
-    words: list[int] = [len(requests)]
+    words: list[int] = []
     for buckets in requests:
         words.append(len(buckets))
         for b in buckets:
             words += [b.emission_us, b.tolerance_us, b.cost]
-    flat, found = redis.eval(script, len(keys), *keys, *words), []
+    reply = redis.eval(script, len(keys), *keys, msgspec.msgpack.encode(words))
+    flat, found = msgspec.msgpack.decode(reply), []
     for buckets in requests:
         n = len(buckets)
         row, flat = flat[: 2 * n + 2], flat[2 * n + 2 :]
