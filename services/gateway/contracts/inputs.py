@@ -25,8 +25,10 @@ def _inlined(schema: Any, parts: dict[str, Any]) -> Any:
     if not isinstance(schema, dict):
         return schema
     rest = {name: _inlined(value, parts) for name, value in schema.items() if name != "$ref"}
-    if "enum" in rest and all(isinstance(word, str) for word in rest["enum"]):
-        rest = {"type": "string", **rest}  # assistants' builders want a type beside the words
+    if "enum" in rest and "type" not in rest:  # assistants' builders want a type beside the words
+        for kind, name in ((str, "string"), (int, "integer")):
+            if all(type(word) is kind for word in rest["enum"]):
+                rest = {"type": name, **rest}
     if "$ref" not in schema:
         return rest
     inner: Schema = _inlined(parts[schema["$ref"].removeprefix(_DEFS)], parts)
