@@ -36,7 +36,10 @@ BAD = {
         {"CSX_GATEWAY_BOOTSTRAP_KEY": "csx_live_0000000000_" + "0" * 49},
         "CSX_GATEWAY_BOOTSTRAP_KEY",
     ),
-    "plain HTTP for everybody": ({"CSX_GATEWAY_ALLOWED_HOSTS": "desk.example"}, "CSX_GATEWAY_TRANSPORT"),
+    "plain HTTP for everybody": (
+        {"CSX_GATEWAY_HOST": "0.0.0.0", "CSX_GATEWAY_ALLOWED_HOSTS": "desk.example"},
+        "CSX_GATEWAY_TRANSPORT",
+    ),
 }
 
 
