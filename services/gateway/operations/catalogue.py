@@ -19,6 +19,7 @@ from services.gateway.operations.operation import Operation
 from services.gateway.operations.people import USERS
 from services.gateway.operations.quality import QUALITY
 from services.gateway.operations.record import RECORD
+from services.gateway.operations.screener import SCREENER
 from services.gateway.operations.signals import SIGNALS
 from services.gateway.operations.stream import STREAM
 
@@ -32,6 +33,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *QUALITY,
     *SIGNALS,
     *RECORD,
+    *SCREENER,
     *HEALTH,
     *STREAM,
     *ALERTS,

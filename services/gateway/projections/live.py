@@ -15,9 +15,10 @@ from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
 from services.gateway.projections.ladder import Ladder
 from services.gateway.schemas.markets import Book, Price, Reading
+from services.gateway.schemas.screener import kept_facts
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store.latest import Latest, Views
+from services.gateway.store.latest import Cell, Latest, Views
 from services.gateway.store.rows import MarketRow
 from services.gateway.store.store import Store
 from services.gateway.stream.announcing import announce_newest
@@ -210,3 +211,13 @@ def _read(views: Views, reading: LayerReading, seen_ns: int) -> None:
         as_of=rfc3339(reading.as_of_ns),
         seen_ns=seen_ns,
     )
+    facts = kept_facts(reading.layer, reading.facts)
+    if facts is not None:
+        views.cells.setdefault(key[:2], {})[f"{reading.layer}|{key[3]}"] = Cell(
+            origin=reading.origin,
+            score=reading.score,
+            confidence=reading.confidence,
+            facts=facts,
+            as_of_ns=reading.as_of_ns,
+            seen_ns=seen_ns,
+        )
