@@ -59,6 +59,7 @@ class Perimeter:
         self._max_in_flight = rules.max_in_flight
         self._answer_s = rules.answer_s
         self._in_flight = 0
+        metrics.IN_FLIGHT.set_function(lambda: self._in_flight)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Let a request in, or answer it here."""
@@ -109,7 +110,6 @@ class Perimeter:
 
     async def _admit(self, visit: Visit, receive: Any) -> None:
         self._in_flight += 1
-        metrics.IN_FLIGHT.inc()
         visit.on_lasting = self._leave  # a stream of events is bounded elsewhere
         try:
             await self._enter(visit, receive)
@@ -119,7 +119,6 @@ class Perimeter:
 
     def _leave(self) -> None:
         self._in_flight -= 1
-        metrics.IN_FLIGHT.dec()
 
     async def _enter(self, visit: Visit, receive: Any) -> None:
         scope = visit.scope

@@ -74,14 +74,14 @@ class Visit:
         """Pass on what the application answers; its first word ends the deadline."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = [*message["headers"], *self.fixed]
-            message["headers"] = headers
             if self.deadline is not None:
                 self.deadline.reschedule(None)
-            if any(name == b"content-type" and value.startswith(_EVENTS) for name, value in headers):
-                self.lasting = True
-                if self.on_lasting is not None:
-                    self.on_lasting()
+            for name, value in message["headers"]:
+                if name == b"content-type" and value.startswith(_EVENTS):
+                    self.lasting = True
+                    if self.on_lasting is not None:
+                        self.on_lasting()
+            message["headers"] = [*message["headers"], *self.fixed]
         await self._send(message)
 
     async def refuse(self, problem: Problem) -> None:
