@@ -53,7 +53,7 @@ async def running(log, module, **settings):
             sys.executable, "-m", module, env=environment, stdout=out, stderr=out
         )
     try:
-        yield
+        yield child
         child.terminate()
         async with asyncio.timeout(20):
             assert await child.wait() == 0, log.read_text()
@@ -116,8 +116,17 @@ async def test_a_rule_by_post_becomes_an_alert_on_telegram(fresh_dsn, fresh_redi
     )  # fmt: skip
     headers = {"Authorization": f"Bearer {key.text}"}
     try:
-        async with gateway, alerts, httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http:
-            await until(lambda: http.get("/livez"), lambda answer: answer.status_code == 200)
+        async with (
+            gateway as child,
+            alerts,
+            httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers) as http,
+        ):
+
+            async def alive():
+                assert child.returncode is None, (tmp_path / "gateway.log").read_text()
+                return await http.get("/livez")
+
+            await until(alive, lambda answer: answer.status_code == 200)
             wish = {"recipient": "1001", "condition": "abs_score >= 0.6"}
             refused = await http.post("/v1/alerts/rules", json=wish)
             assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "recipient")
