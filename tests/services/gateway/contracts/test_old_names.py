@@ -1,0 +1,241 @@
+"""Every operation that the predecessors offered by name: what answers it now, or the reason why nothing does.
+
+The names are their catalogue's, counted by family; the page of old names says the same, row by row.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from services.gateway.operations.catalogue import BY_NAME
+
+PAGE = Path(__file__).parents[4] / "docs" / "api-old-names.md"
+FAMILIES = {
+    "admin": 12, "analytics": 7, "coinapi": 9, "coinglass": 65, "signals": 2, "market": 2, "smc": 2, "health": 2,
+    "smart_money": 9, "mss": 10, "lunarcrush": 19, "narratives": 6, "new_listings": 5, "smart_entry": 4, "history": 4,
+    "openai": 5, "scalping": 3, "monitoring": 14, "spike": 11,
+}  # fmt: skip
+
+OLD_NAMES = {
+    "admin.weights.current": "signals.get",
+    "admin.weights.update": "",
+    "admin.weights.reset": "",
+    "admin.weights.history": "",
+    "admin.weights.performance": "record.get",
+    "admin.weights.importance": "signals.get",
+    "admin.ab_test.create": "",
+    "admin.ab_test.list": "signals.get",
+    "admin.auto_optimization.configure": "",
+    "admin.auto_optimization.run": "",
+    "admin.dashboard": "markets.list signals.list health.get",
+    "admin.system.health": "health.get",
+    "analytics.summary": "record.get",
+    "analytics.history.latest": "signals.list",
+    "analytics.history.symbol": "signals.list",
+    "analytics.history.date_range": "verdicts.list outcomes.list",
+    "analytics.performance.symbol": "record.get",
+    "analytics.performance.summary": "record.get",
+    "analytics.stats.overview": "record.get",
+    "coinapi.ohlcv.latest": "markets.candles",
+    "coinapi.ohlcv.historical": "markets.candles",
+    "coinapi.orderbook": "markets.book",
+    "coinapi.trades": "markets.trades",
+    "coinapi.quote": "markets.ticker",
+    "coinapi.multi_exchange": "markets.list",
+    "coinapi.dashboard": "markets.get",
+    "coinapi.symbols": "symbols.list",
+    "coinapi.metrics": "",
+    "coinglass.markets": "markets.list",
+    "coinglass.markets.symbol": "markets.get",
+    "coinglass.liquidation.order": "metrics.series",
+    "coinglass.liquidation.exchange_list": "metrics.series",
+    "coinglass.liquidation.aggregated_history": "metrics.series",
+    "coinglass.liquidation.history": "markets.liquidations",
+    "coinglass.orderbook.ask_bids_history": "markets.liquidity",
+    "coinglass.orderbook.aggregated_history": "markets.liquidity",
+    "coinglass.orderbook.whale_walls": "markets.liquidity metrics.series",
+    "coinglass.orderbook.whale_history": "metrics.series",
+    "coinglass.orderbook.detailed_history": "markets.liquidity",
+    "coinglass.hyperliquid.whale_alerts": "metrics.series",
+    "coinglass.hyperliquid.whale_positions": "metrics.series",
+    "coinglass.hyperliquid.positions.symbol": "",
+    "coinglass.chain.whale_transfers": "",
+    "coinglass.chain.exchange_flows": "metrics.series",
+    "coinglass.indicators.rsi_list": "screener.run",
+    "coinglass.indicators.rsi": "markets.technicals",
+    "coinglass.indicators.ma": "markets.technicals",
+    "coinglass.indicators.ema": "markets.technicals",
+    "coinglass.indicators.bollinger": "markets.technicals",
+    "coinglass.indicators.macd": "markets.technicals",
+    "coinglass.indicators.basis": "markets.basis",
+    "coinglass.indicators.whale_index": "",
+    "coinglass.indicators.cgdi": "",
+    "coinglass.indicators.cdri": "",
+    "coinglass.indicators.golden_ratio": "",
+    "coinglass.indicators.fear_greed": "metrics.series",
+    "coinglass.calendar.economic": "",
+    "coinglass.news.feed": "",
+    "coinglass.volume.taker_buy_sell": "metrics.series markets.cvd",
+    "coinglass.liquidations.symbol": "markets.liquidations",
+    "coinglass.liquidations.heatmap": "markets.liquidity",
+    "coinglass.price_change": "screener.run",
+    "coinglass.price_history": "markets.candles",
+    "coinglass.delisted_pairs": "instruments.list",
+    "coinglass.open_interest.history": "markets.open_interest",
+    "coinglass.open_interest.aggregated_history": "metrics.series",
+    "coinglass.open_interest.aggregated_stablecoin_history": "",
+    "coinglass.open_interest.aggregated_coin_margin_history": "",
+    "coinglass.open_interest.exchange_list": "markets.open_interest",
+    "coinglass.open_interest.exchange_history_chart": "markets.open_interest",
+    "coinglass.funding_rate.history": "markets.funding",
+    "coinglass.funding_rate.oi_weight_history": "metrics.series",
+    "coinglass.funding_rate.vol_weight_history": "",
+    "coinglass.funding_rate.exchange_list": "markets.funding",
+    "coinglass.funding_rate.accumulated_exchange_list": "",
+    "coinglass.long_short_ratio.account_history": "markets.long_short",
+    "coinglass.long_short_ratio.position_history": "markets.long_short",
+    "coinglass.taker_buy_sell.exchange_list": "metrics.series",
+    "coinglass.net_position.history": "markets.long_short",
+    "coinglass.pairs_markets.symbol": "markets.get",
+    "coinglass.supported_coins": "symbols.list",
+    "coinglass.supported_exchanges": "venues.list",
+    "coinglass.exchanges": "venues.list",
+    "coinglass.options.open_interest": "",
+    "coinglass.options.volume": "",
+    "coinglass.etf.flows": "metrics.series",
+    "coinglass.onchain.reserves": "metrics.series",
+    "coinglass.index.bull_market_peak": "",
+    "coinglass.index.rainbow_chart": "",
+    "coinglass.index.stock_to_flow": "",
+    "coinglass.borrow.interest_rate": "",
+    "coinglass.exchange.assets": "metrics.series",
+    "coinglass.dashboard.symbol": "markets.get",
+    "signals.get": "signals.latest",
+    "signals.debug": "signals.proof",
+    "market.get": "markets.get",
+    "market.summary": "markets.get",
+    "smc.analyze": "markets.structures",
+    "smc.info": "",
+    "health.check": "health.get",
+    "health.root": "health.get",
+    "smart_money.scan": "screener.run",
+    "smart_money.scan_accumulation": "screener.run",
+    "smart_money.scan_distribution": "screener.run",
+    "smart_money.scan_tiered": "screener.run",
+    "smart_money.info": "",
+    "smart_money.analyze": "markets.structures markets.long_short",
+    "smart_money.discover": "",
+    "smart_money.futures_list": "instruments.list",
+    "smart_money.scan_auto": "screener.run",
+    "mss.discover": "screener.run",
+    "mss.analyze": "markets.factors",
+    "mss.scan": "screener.run",
+    "mss.watch": "alerts.rules.create",
+    "mss.info": "",
+    "mss.telegram_test": "",
+    "mss.history": "signals.list",
+    "mss.history_symbol": "signals.list",
+    "mss.top_scores": "screener.run",
+    "mss.analytics": "record.get",
+    "lunarcrush.coin": "metrics.series",
+    "lunarcrush.coin_time_series": "metrics.series",
+    "lunarcrush.coin_change": "metrics.series",
+    "lunarcrush.coin_momentum": "metrics.series",
+    "lunarcrush.coins_discovery": "screener.run",
+    "lunarcrush.topics_list": "",
+    "lunarcrush.topic": "",
+    "lunarcrush.coin_themes": "",
+    "lunarcrush.news_feed": "",
+    "lunarcrush.community_activity": "metrics.series",
+    "lunarcrush.influencer_activity": "",
+    "lunarcrush.coin_correlation": "",
+    "lunarcrush.market_pair": "markets.get",
+    "lunarcrush.aggregates": "metrics.series",
+    "lunarcrush.topic_trends": "",
+    "lunarcrush.coins_rankings": "screener.run",
+    "lunarcrush.system_status": "quality.list",
+    "lunarcrush.coins_realtime": "metrics.series",
+    "lunarcrush.coin_comprehensive": "metrics.series markets.get",
+    "narratives.discover_realtime": "",
+    "narratives.momentum": "",
+    "narratives.timeseries": "",
+    "narratives.change": "",
+    "narratives.coin": "metrics.series",
+    "narratives.info": "",
+    "new_listings.binance": "instruments.list",
+    "new_listings.multi_exchange": "instruments.list",
+    "new_listings.region_bypass": "",
+    "new_listings.analyze": "",
+    "new_listings.watch": "alerts.rules.create",
+    "smart_entry.analyze": "signals.latest",
+    "smart_entry.analyze_batch": "signals.latest",
+    "smart_entry.test": "health.get",
+    "smart_entry.health": "health.get",
+    "history.signals": "signals.list",
+    "history.statistics": "record.get",
+    "history.clear": "",
+    "history.info": "signals.list",
+    "openai.analyze": "verdicts.list",
+    "openai.sentiment_market": "metrics.series",
+    "openai.validate": "verdicts.list",
+    "openai.config": "",
+    "openai.health": "",
+    "scalping.analyze": "signals.latest",
+    "scalping.quick": "signals.latest",
+    "scalping.info": "",
+    "monitoring.start": "alerts.rules.create",
+    "monitoring.stop": "alerts.rules.replace",
+    "monitoring.status": "health.get",
+    "monitoring.alerts": "alerts.deliveries.list",
+    "monitoring.symbols_add": "alerts.rules.create",
+    "monitoring.symbols_remove": "alerts.rules.delete",
+    "monitoring.config_update": "alerts.rules.replace",
+    "monitoring.check": "markets.get",
+    "monitoring.test_alert": "",
+    "monitoring.health": "health.get",
+    "monitoring.stats": "alerts.deliveries.list",
+    "monitoring.spike_monitor_status": "alerts.rules.list",
+    "monitoring.spike_monitor_start": "alerts.subscriptions.create",
+    "monitoring.spike_monitor_stop": "alerts.subscriptions.delete",
+    "spike.check_system": "health.get",
+    "spike.recent_activity": "alerts.deliveries.list",
+    "spike.configuration": "alerts.rules.list",
+    "spike.explain": "",
+    "spike.monitor_coin": "alerts.subscriptions.create",
+    "spike.status": "health.get",
+    "spike.health": "health.get",
+    "spike.price_detector_status": "quality.list",
+    "spike.liquidation_detector_status": "quality.list",
+    "spike.social_monitor_status": "quality.list",
+    "spike.coordinator_status": "health.get",
+}
+"""Old name to new ones; none: left out, with its reason on the page."""
+
+ROW = re.compile(r"\| `(?P<old>[a-z0-9_.]+)`(?: \*)? \| (?P<new>[^|]*) \| (?P<why>[^|]*) \|")
+
+
+def rows():
+    return [found.groupdict() for line in PAGE.read_text().splitlines() if (found := ROW.fullmatch(line))]
+
+
+def test_all_of_the_catalogue_is_here():
+    assert len(OLD_NAMES) == 191
+    assert Counter(name.partition(".")[0] for name in OLD_NAMES) == FAMILIES
+
+
+def test_every_new_name_is_an_operation():
+    named = {name for new in OLD_NAMES.values() for name in new.split()}
+    assert named - set(BY_NAME) == set()
+
+
+def test_the_page_says_the_same_row_by_row():
+    told = {row["old"]: " ".join(re.findall(r"`([a-z0-9_.]+)`", row["new"])) for row in rows()}
+    assert told == OLD_NAMES
+    assert len(rows()) == 191
+
+
+def test_what_is_left_out_has_its_reason():
+    for row in rows():
+        if not OLD_NAMES[row["old"]]:
+            assert row["new"] == "left out"
+            assert len(row["why"]) > 10, row
