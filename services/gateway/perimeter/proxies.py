@@ -32,11 +32,11 @@ class Proxies:
 
     def client(self, peer: str, headers: Iterable[Header]) -> str:
         """Return the client's address: IPv4 whole, of IPv6 the network of 64 bits."""
+        if not self._networks:
+            return _alone(peer)
         nearest = _parsed(peer)
-        if nearest is None:
-            return UNKNOWN
-        if not self._networks or not self._ours(nearest):
-            return _named(nearest)
+        if nearest is None or not self._ours(nearest):
+            return _alone(peer)
         said = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
         for entry in reversed(said.split(",")):
             hop = _parsed(_bare(entry.strip()))
@@ -64,6 +64,13 @@ def _parsed(text: str) -> Address | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+@lru_cache(maxsize=4096)
+def _alone(peer: str) -> str:
+    """Return the address of a peer that speaks for itself."""
+    address = _parsed(peer)
+    return UNKNOWN if address is None else _named(address)
 
 
 @lru_cache(maxsize=4096)
