@@ -16,7 +16,7 @@ from services.gateway.access import audit, people
 from services.gateway.access.audit import Act
 from services.gateway.access.passwords import LEAST, Passwords
 from services.gateway.access.people import User
-from services.gateway.access.principal import Principal, Way
+from services.gateway.access.principal import CONSOLE
 from services.gateway.access.scopes import Role
 from services.gateway.oneshot import with_store
 from services.gateway.schemas.times import rfc3339
@@ -24,9 +24,6 @@ from services.gateway.schemas.times import rfc3339
 app: Final = typer.Typer(no_args_is_help=True, help="People who sign in to the page.")
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
-_CONSOLE: Final = Principal(
-    way=Way.BOOTSTRAP, subject=people.LOCAL, credential="console", name="command line", scopes=frozenset()
-)
 
 _Name = Annotated[str, typer.Argument(help="What they sign in as, in small letters.")]
 Change = Callable[[Any, User], Awaitable[tuple[Any, Any]]]
@@ -52,7 +49,7 @@ def add(
                 raise InputError(f"there is somebody called {name}: see `csx gateway users list`")
             await audit.write(
                 connection,
-                Act(who=_CONSOLE, action="users.create", target=user.user_id, after={"name": name, "role": role}),
+                Act(who=CONSOLE, action="users.create", target=user.user_id, after={"name": name, "role": role}),
             )
         return user
 
@@ -123,7 +120,7 @@ def _change(name: str, change: Change) -> None:
                 raise InputError(f"there is nobody called {name}: see `csx gateway users list`")
             before, after = await change(connection, user)
             await audit.write(
-                connection, Act(who=_CONSOLE, action="users.change", target=user.user_id, before=before, after=after)
+                connection, Act(who=CONSOLE, action="users.change", target=user.user_id, before=before, after=after)
             )
             changed = await people.find(connection, user.user_id)
             assert changed is not None, "they were there in this transaction"

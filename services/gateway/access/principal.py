@@ -5,7 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.gateway.access.scopes import READING, Role, Scope
+from services.gateway.access.scopes import READING, ROLES, Role, Scope
 
 
 @unique
@@ -16,6 +16,7 @@ class Way(StrEnum):
     KEY = "key"
     SESSION = "session"
     BOOTSTRAP = "bootstrap"
+    CONSOLE = "console"
 
 
 class Principal(Struct, frozen=True, kw_only=True):
@@ -43,6 +44,16 @@ class Principal(Struct, frozen=True, kw_only=True):
             return bool(self.credential)
         return scope is Scope.PUBLIC or scope in self.scopes
 
+
+CONSOLE: Final = Principal(
+    way=Way.CONSOLE,
+    subject="local",
+    credential="console",
+    name="command line",
+    scopes=ROLES[Role.ADMIN],
+    role=Role.ADMIN,
+)
+"""Who can reach the database itself: the command line of this machine."""
 
 NOBODY: Final = Principal(way=Way.ANONYMOUS, subject="", credential="", name="nobody", scopes=frozenset())
 """Who shows nothing where something is needed."""
