@@ -12,6 +12,7 @@ from services.gateway.access import audit, usage
 from services.gateway.idempotency import PostgresLedger
 from services.gateway.outages import OUTAGES
 from services.gateway.store import alerting
+from services.gateway.store.shortening import shorten
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ class Chore(Struct, frozen=True):
 
 
 def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], int] = now_ns) -> tuple[Chore, ...]:
-    """Return what there is to do for keys, alerts and the audit."""
+    """Return what there is to do for views, keys, alerts and the audit."""
 
     async def say_head() -> None:
         seq, hash_ = await audit.head(pool())
@@ -42,7 +43,11 @@ def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], 
     async def shorten_alerts() -> int:
         return await alerting.prune(pool(), clock())
 
+    async def shorten_views() -> dict[str, int]:
+        return await shorten(pool(), clock())
+
     return (
+        Chore("views of long ago", shorten_views),
         Chore("answers for who repeats a request", ledger.prune),
         Chore("use of keys", shorten_usage),
         Chore("rules that are gone, and old deliveries", shorten_alerts),

@@ -27,7 +27,7 @@ CREATE TABLE gateway.liquidations (
     liquidated text             NOT NULL,
     PRIMARY KEY (symbol, venue, origin, event_ns, price, size, liquidated)
 );
-CREATE INDEX liquidations_age ON gateway.liquidations (event_ns);
+CREATE INDEX liquidations_age ON gateway.liquidations USING brin (seen_ns);
 
 -- of these three the newest event of each minute is kept (slot_ns: the minute's begin)
 CREATE TABLE gateway.funding (
@@ -42,7 +42,7 @@ CREATE TABLE gateway.funding (
     next_funding_ns bigint,
     PRIMARY KEY (symbol, venue, origin, slot_ns)
 );
-CREATE INDEX funding_age ON gateway.funding (slot_ns);
+CREATE INDEX funding_age ON gateway.funding USING brin (seen_ns);
 CREATE TABLE gateway.marks (
     venue       text             NOT NULL,
     symbol      text             NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE gateway.marks (
     index_price double precision,
     PRIMARY KEY (symbol, venue, origin, slot_ns)
 );
-CREATE INDEX marks_age ON gateway.marks (slot_ns);
+CREATE INDEX marks_age ON gateway.marks USING brin (seen_ns);
 CREATE TABLE gateway.open_interest (
     venue     text             NOT NULL,
     symbol    text             NOT NULL,
@@ -67,7 +67,7 @@ CREATE TABLE gateway.open_interest (
     notional  double precision,
     PRIMARY KEY (symbol, venue, origin, slot_ns)
 );
-CREATE INDEX open_interest_age ON gateway.open_interest (slot_ns);
+CREATE INDEX open_interest_age ON gateway.open_interest USING brin (seen_ns);
 
 CREATE TABLE gateway.metrics (
     venue      text             NOT NULL,  -- the vendor
@@ -84,7 +84,7 @@ CREATE TABLE gateway.metrics (
     PRIMARY KEY (symbol, name, exchange, venue, origin, event_ns)
 );
 CREATE INDEX metrics_newest ON gateway.metrics (symbol, name, event_ns DESC, exchange DESC, venue DESC);
-CREATE INDEX metrics_age ON gateway.metrics (event_ns);
+CREATE INDEX metrics_age ON gateway.metrics USING brin (seen_ns);
 
 -- the newest report of each minute
 CREATE TABLE gateway.quality (
@@ -97,7 +97,7 @@ CREATE TABLE gateway.quality (
     body     bytea  NOT NULL,
     PRIMARY KEY (venue, origin, slot_ns)
 );
-CREATE INDEX quality_age ON gateway.quality (slot_ns);
+CREATE INDEX quality_age ON gateway.quality USING brin (seen_ns);
 
 CREATE TABLE gateway.outcomes (
     signal_id   text             PRIMARY KEY,
@@ -129,7 +129,7 @@ CREATE TABLE gateway.readings (
     body       bytea            NOT NULL,
     PRIMARY KEY (symbol, venue, origin, layer, timeframe, slot_ns)
 );
-CREATE INDEX readings_age ON gateway.readings (slot_ns);
+CREATE INDEX readings_age ON gateway.readings USING brin (seen_ns);
 
 -- structures of the layer `smc`, by their ids: each as it was last told
 CREATE TABLE gateway.structures (
@@ -152,7 +152,7 @@ CREATE TABLE gateway.structures (
     PRIMARY KEY (symbol, venue, origin, timeframe, mark_id)
 );
 CREATE INDEX structures_newest ON gateway.structures (symbol, venue, formed_ns DESC, timeframe DESC, mark_id DESC);
-CREATE INDEX structures_age ON gateway.structures (said_ns);
+CREATE INDEX structures_age ON gateway.structures USING brin (seen_ns);
 
 CREATE TABLE gateway.profiles (
     venue    text   NOT NULL,
