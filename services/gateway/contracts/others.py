@@ -10,7 +10,10 @@ from services.gateway.contracts.schemas import REF
 OTHERS: Final[dict[str, frozenset[str]]] = {
     "SignalSummary": frozenset({"rationale"}),
     "SignalDetail": frozenset({"rationale"}),
+    "VerdictView": frozenset({"rationale"}),
     "DeliveryView": frozenset({"reason"}),
+    "SentAlert": frozenset({"reason"}),
+    "RuleView": frozenset({"condition", "until", "fault"}),
 }
 """Type to its fields that hold what a person, a model or a remote machine wrote."""
 

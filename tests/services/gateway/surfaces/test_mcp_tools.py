@@ -7,7 +7,8 @@ import pytest
 from mcp.client.session import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
-from services.gateway.access.scopes import READING, Scope
+from services.gateway.access.keys import mint
+from services.gateway.access.scopes import Scope
 from services.gateway.contracts.tools import tools
 from services.gateway.operations.catalogue import OPERATIONS
 from tests.services.gateway.operations.scenes import SCENES
@@ -41,10 +42,11 @@ async def test_every_tool_is_listed_with_its_words_and_arguments(address, everyt
 
 
 async def test_tools_that_the_key_may_not_use_are_not_shown(gateway, address):
-    found = await speak(address, gateway.headers, listed)
-    assert {READS[name].scope for name in found} <= READING | {Scope.PUBLIC}
-    assert "audit_list" in READS
-    assert "audit_list" not in found
+    key = mint("markets alone", [Scope.MARKET])
+    await gateway.store.add_key(key.row)
+    found = await speak(address, {"Authorization": f"Bearer {key.text}"}, listed)
+    assert set(found) == {name for name, one in READS.items() if one.scope in {Scope.MARKET, Scope.PUBLIC}}
+    assert "signals_list" in set(READS) - set(found)
 
 
 @pytest.mark.parametrize("scene", sorted({one.example.given for one in READS.values()}))
