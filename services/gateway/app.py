@@ -26,6 +26,7 @@ from services.gateway.access.usage import Usage
 from services.gateway.alerting.announcing import keep_announcing
 from services.gateway.board import Board
 from services.gateway.cache.cache import AnswerCache
+from services.gateway.cache.fast import FastReads
 from services.gateway.exporting.exporter import Exporter
 from services.gateway.idempotency import PostgresLedger
 from services.gateway.limits.gate import LimitGate
@@ -40,10 +41,10 @@ from services.gateway.readiness import Silence, late
 from services.gateway.sealing import Seal
 from services.gateway.server import serve
 from services.gateway.settings import Settings
+from services.gateway.store.cursor import Cursors
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
-from services.gateway.stream.announcing import announcement
-from services.gateway.stream.hub import Hub, Message, update
+from services.gateway.stream.hub import Hub
 from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.application import build
 from services.gateway.upkeep import chores, keep_up
@@ -52,7 +53,6 @@ from services.gateway.vitals import Vitals
 log = logging.getLogger(__name__)
 
 _FLUSH_S = 0.1
-_HEALTH_S = 2.0
 _END_S = 2.0
 
 
@@ -81,7 +81,11 @@ async def main(process: Process, settings: Settings) -> None:
         fold(bus, *topics, group=group, handler=handler, rejects=GATEWAY_REJECTS)
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s)
-    hub = Hub(max_clients=settings.max_clients, queue_size=settings.queue_size)
+    hub = Hub(
+        max_clients=settings.max_clients,
+        queue_size=settings.queue_size,
+        per_address=settings.max_connections_per_address,
+    )
     limiter = RedisLimiter.at(settings.redis_url.get_secret_value(), replicas=settings.replicas)
     process.on_stop(limiter.stop)
     gate = LimitGate(limiter, Policies(settings.quotas))
@@ -92,7 +96,16 @@ async def main(process: Process, settings: Settings) -> None:
     if settings.feed != "recorded":  # a recording ends
         process.check("feeds", Silence(latest).fault)
     access = _access(process, settings, store, latest, gate)
-    sessions = Sessions(hub, board, access.guard, latest, heartbeat_s=settings.heartbeat_s)
+    sessions = Sessions(
+        hub,
+        board,
+        access.guard,
+        store,
+        latest,
+        cursors=Cursors(settings.secrets),
+        heartbeat_s=settings.heartbeat_s,
+        stale_after_s=settings.stale_after_s,
+    )
     desk = Desk(
         store=store,
         latest=latest,
@@ -117,15 +130,14 @@ async def main(process: Process, settings: Settings) -> None:
     )
     app = build(desk, guard=access.guard, sessions=sessions, mcp_writes=settings.mcp_writes)
     beside = [
-        process.spawn(hub.relay(latest.redis), name="stream relay"),
         process.spawn(_flush(live), name="book flush"),
-        process.spawn(announce_health(hub, board), name="stream health"),
+        *(process.spawn(work, name=name) for name, work in sessions.works().items()),
     ]
     process.on_stop(lambda: _end(beside))
     await bus.start()
     announcer = process.spawn(keep_announcing(store.pool, bus.publisher.publish), name="rules to their topic")
     process.on_stop(lambda: _end([announcer]))
-    perimeter = Perimeter(app, settings.rules)
+    perimeter = Perimeter(FastReads(app, access.guard), settings.rules)
     stop = await serve(perimeter, settings.host, settings.port, process, tls=settings.tls)
     process.on_stop(stop)
     process.on_stop(hub.drain)
@@ -182,21 +194,6 @@ async def _end(tasks: list["asyncio.Task[Any]"]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks, timeout=_END_S)
-
-
-async def announce_health(hub: Hub, board: Board, interval_s: float = _HEALTH_S) -> None:
-    """Tell this process's own clients how the feeds are, while any of them listens."""
-    while True:
-        await asyncio.sleep(interval_s)
-        if hub.wanted("health"):
-            try:
-                view = await board.health()
-                told = announcement("health", ("", ""), view, event_ns=view.as_of_ns, at_ns=view.as_of_ns)
-                message: Message = update(told)
-            except OUTAGES as e:
-                log.warning("health could not be read", extra={"error": repr(e)})
-                continue
-            hub.send(message)
 
 
 async def _flush(live: Live) -> None:

@@ -43,6 +43,7 @@ async def serve(
         http=HTTPModes.http1,
         http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 * 1024),
         backlog=512,
+        websockets=tls is not None,  # else they are ours, see stream/taking.py
         log_enabled=False,
         ssl_cert=tls[0] if tls else None,
         ssl_key=tls[1] if tls else None,

@@ -54,6 +54,8 @@ class Settings(ServiceSettings, env_prefix="CSX_GATEWAY_"):
     """WebSocket clients at once."""
     queue_size: int = Field(default=1000, ge=1)
     """Signals that may wait for one slow client before it is cut."""
+    max_connections_per_address: int = Field(default=20, ge=1)
+    """Streams that one address may have open."""
     limit_second: int = Field(default=20, ge=1, le=100_000)
     """Requests a second of one credential."""
     limit_minute: int = Field(default=600, ge=100, le=6_000_000)

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from libs.common.events import Barrier, Decision, Delivery, Origin, Outcome, Timeframe, Verdict
+from services.gateway.schemas.flows import FundingView, LiquidationView
 from services.gateway.schemas.signals import DeliveryView, delivery_view
 from services.gateway.schemas.times import rfc3339
 
@@ -53,6 +54,24 @@ class DeliveryTold(DeliveryView, frozen=True, kw_only=True):
     """Empty where the alert was about no market."""
     symbol: str
     origin: Origin
+
+
+class LiveLiquidation(Struct, frozen=True, kw_only=True):
+    """A forced closing on the stream."""
+
+    venue: str
+    symbol: str
+    origin: Origin
+    liquidation: LiquidationView
+
+
+class LiveFunding(Struct, frozen=True, kw_only=True):
+    """A funding rate on the stream."""
+
+    venue: str
+    symbol: str
+    origin: Origin
+    funding: FundingView
 
 
 def verdict_view(verdict: Verdict, seen_ns: int) -> VerdictView:

@@ -1,209 +1,252 @@
-"""One WebSocket client: texts in, texts out, from its first message to its last."""
+"""One client's life from its first message to its last: texts in, subscriptions and answers out."""
 
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
 
-from libs.common.runtime.clock import now_ns
-from services.gateway import metrics
+from libs.common.runtime.clock import monotonic_s
 from services.gateway.access.guard import Guard
-from services.gateway.access.principal import ANONYMOUS, Principal
+from services.gateway.access.principal import Principal
+from services.gateway.access.scopes import Role, Scope
 from services.gateway.board import Board
 from services.gateway.outages import OUTAGES
 from services.gateway.problems import FieldError, Problem, field_problem
 from services.gateway.schemas.times import rfc3339
-from services.gateway.stream.hub import CHANNELS, Client, Close, Hub
-from services.gateway.stream.requests import Request, decode_request, text_of, topic_of
-from services.gateway.stream.snapshots import snapshot_of
+from services.gateway.store.cursor import Cursors
+from services.gateway.store.feed import EVERYONE
+from services.gateway.stream.channels import CHANNELS
+from services.gateway.stream.client import Client
+from services.gateway.stream.closing import Close
+from services.gateway.stream.cursors import read_one
+from services.gateway.stream.envelope import control
+from services.gateway.stream.hub import Hub
+from services.gateway.stream.index import Topic
+from services.gateway.stream.joining import Joining, TooOld, resync
+from services.gateway.stream.requests import LIVE, Request, decode_request, topics_of
 
 log = logging.getLogger(__name__)
 
-MAX_TEXT: Final = 64 * 1024
 MAX_TOPICS: Final = 100
+MESSAGES_A_SECOND: Final = 50
 _MAX_FAULTS: Final = 10
-_SIGN_IN_S: Final = 5.0
-_CHECK_KEY_S: Final = 1.0
-"""The guard remembers a key for three seconds more: revocation reaches an open stream within four."""
 
 
-class Wire(Protocol):
-    """The connection, as the session needs it."""
+class Office(Protocol):
+    """What sessions work with; `Sessions` in production."""
 
-    async def receive(self) -> str | None:
-        """Return the next text; None: the client has gone."""
+    hub: Hub
+    board: Board
+    guard: Guard
+    joining: Joining
+    cursors: Cursors
+    clock: Callable[[], int]
+    heartbeat_s: float
+    limits: dict[str, int]
 
-    async def send(self, text: str) -> None:
-        """Send one text; returns when the connection has taken it."""
-
-    async def close(self, code: int, reason: str) -> None:
-        """Close."""
+    def leave(self, session: "Session") -> None:
+        """Forget a session."""
 
 
 class Session:
-    """A client's life from its first message to its last."""
+    """What a client says, and what becomes of it. Idle, it is no task."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        hub: Hub,
-        board: Board,
-        guard: Guard,
-        *,
-        heartbeat_s: float,
-        send_s: float,
-        clock: Callable[[], int] = now_ns,
-    ) -> None:
-        self._wire = wire
-        self._hub = hub
-        self._board = board
-        self._guard = guard
-        self._heartbeat_s = heartbeat_s
-        self._send_s = send_s
-        self._clock = clock
+    __slots__ = (
+        "_faults",
+        "_office",
+        "_requests",
+        "_said",
+        "_since_s",
+        "_task",
+        "address",
+        "client",
+        "opened_s",
+        "principal",
+        "warned",
+    )  # fmt: skip
+
+    def __init__(self, office: Office, client: Client, principal: Principal | None, address: str) -> None:
+        self._office = office
+        self.client = client
+        self.principal = principal
+        self.address = address
+        self.opened_s = monotonic_s()
+        self.warned = False
+        """It was told that its credential ends."""
+        self._requests: deque[Request] = deque()
+        self._task: asyncio.Task[None] | None = None
         self._faults = 0
+        self._said = 0
+        self._since_s = self.opened_s
+        if principal is not None:
+            self._welcome(principal)
 
-    async def run(self, principal: Principal | None) -> None:
-        """Serve until the client goes, or we close."""
-        if principal is None:
-            principal = await self._sign_in()
-            if principal is None:
-                await self._wire.close(Close.UNAUTHENTICATED, "an API key is needed")
-                return
-        client = self._hub.join()
-        if client is None:
-            await self._wire.close(Close.FULL, "too many clients")
+    def hear(self, payload: bytes) -> None:
+        """Take one message of the client."""
+        if self.client.closing is not None or not self._in_pace():
             return
-        client.say(self._ready(principal))
-        tasks = [
-            asyncio.create_task(work, name=f"stream {name}")
-            for name, work in (
-                ("reader", self._read(client)),
-                ("writer", self._write(client)),
-                ("heartbeat", self._beat(client)),
-                ("key check", self._watch_key(client, principal)),
-            )
-        ]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        except OUTAGES as e:
-            log.warning("a store does not answer: a client begins again", extra={"error": repr(e)})
-            client.close(Close.RESYNC)
+            request = decode_request(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as e:
+            if self.principal is None:
+                self.client.close(Close.UNAUTHENTICATED)
+            else:
+                self._fault(None, Problem("bad_request", f"no request: {e}"))
+            return
+        self._requests.append(request)
+        if self._task is None:
+            self._task = asyncio.create_task(self._work(), name="stream requests")
+
+    def gone(self) -> None:
+        """End: the connection is closed."""
+        if self._task is not None:
+            self._task.cancel()
+        self._office.leave(self)
+
+    def renew(self, principal: Principal) -> None:
+        """Take what the client may now; topics that it may not have any more end it."""
+        self.principal = principal
+        self.client.reader = EVERYONE if principal.role is Role.ADMIN else principal.subject
+        if not all(principal.may(CHANNELS[topic.channel].scope) for topic in self.client.topics):
+            self.client.close(Close.REVOKED)
+
+    def _in_pace(self) -> bool:
+        now_s = monotonic_s()
+        if now_s - self._since_s >= 1.0:
+            self._since_s, self._said = now_s, 0
+        self._said += 1
+        if self._said > MESSAGES_A_SECOND:
+            self.client.close(Close.RATE)
+            return False
+        return True
+
+    async def _work(self) -> None:
+        try:
+            while self._requests and self.client.closing is None:
+                request = self._requests.popleft()
+                try:
+                    await self._obey(request)
+                except Problem as e:
+                    self._fault(request.id, e)
+                except TooOld as e:
+                    resync(self.client, e)
+                except OUTAGES as e:
+                    log.warning("a store does not answer: a client begins again", extra={"error": repr(e)})
+                    self.client.close(Close.RESYNC)
         finally:
-            self._hub.leave(client)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        if client.closing is not None:
-            await self._wire.close(client.closing, client.closing.name.lower())
+            self._task = None
 
-    async def _sign_in(self) -> Principal | None:
-        if self._guard.anonymous:
-            return ANONYMOUS
-        try:
-            async with asyncio.timeout(_SIGN_IN_S):
-                text = await self._wire.receive()
-            request = decode_request(text or "")
-            return await self._guard.sign_in(request.key) if request.op == "auth" else None
-        except (TimeoutError, msgspec.DecodeError, Problem):
-            return None
-
-    def _ready(self, principal: Principal) -> str:
-        now = self._clock()
-        return text_of(
-            type="ready",
-            session=secrets.token_hex(8),
-            server_ns=now,
-            server_time=rfc3339(now),
-            name=principal.name,
-            channels=CHANNELS,
-            heartbeat_s=self._heartbeat_s,
-            limits={"subscriptions": MAX_TOPICS, "message_bytes": MAX_TEXT},
-        )
-
-    async def _read(self, client: Client) -> None:
-        while (text := await self._wire.receive()) is not None:
-            if len(text) > MAX_TEXT:
-                client.close(Close.OVERSIZE)
-                return
-            try:
-                request = decode_request(text)
-            except msgspec.DecodeError as e:
-                self._fault(client, None, Problem("bad_request", f"no request: {e}"))
-                continue
-            try:
-                await self._obey(client, request)
-            except Problem as e:
-                self._fault(client, request.id, e)
-
-    async def _obey(self, client: Client, request: Request) -> None:
+    async def _obey(self, request: Request) -> None:
+        if request.op == "auth":
+            await self._sign_in(request)
+            return
+        if self.principal is None:
+            self.client.close(Close.UNAUTHENTICATED)
+            return
         match request.op:
             case "subscribe":
-                await self._subscribe(client, request)
+                await self._subscribe(request, self.principal)
             case "unsubscribe":
-                topic = topic_of(request)
-                known = client.drop(topic)
-                client.say(text_of(type="unsubscribed", id=request.id, known=known, **msgspec.structs.asdict(topic)))
+                for topic in topics_of(request, self.principal):
+                    known = self._office.hub.ignore(self.client, topic)
+                    self.client.say(control(type="unsubscribed", id=request.id, known=known, **_named(topic)))
             case "ping":
-                client.say(text_of(type="pong", id=request.id, server_ns=self._clock()))
-            case "auth":
-                client.say(text_of(type="error", id=request.id, code="bad_request", detail="already signed in"))
+                self.client.say(control(type="pong", id=request.id, server_ns=self._office.clock()))
             case _:
                 raise field_problem("invalid_parameter", "op", "must be subscribe, unsubscribe, ping or auth")
 
-    async def _subscribe(self, client: Client, request: Request) -> None:
-        topic = topic_of(request)
-        if topic in client.topics:
-            client.drop(topic)  # asked again: snapshot again
-        if len(client.topics) >= MAX_TOPICS:
-            raise field_problem("invalid_parameter", "channel", f"at most {MAX_TOPICS} subscriptions a connection")
-        if topic.symbol:
-            await self._board.choose(topic.symbol, topic.venue or None)
-        client.begin(topic)
+    async def _sign_in(self, request: Request) -> None:
+        before = self.principal
         try:
-            snapshot = await snapshot_of(topic, self._board)
-        except BaseException:  # cancelled or failed alike: a topic half begun would swallow its messages
-            client.drop(topic)
+            principal = await self._office.guard.sign_in(request.key, address=self.address)
+        except Problem:
+            if before is None:
+                self.client.close(Close.UNAUTHENTICATED)
+                return
             raise
-        acknowledged = text_of(type="subscribed", id=request.id, **msgspec.structs.asdict(topic))
-        client.say(acknowledged)
-        client.open(topic, snapshot)
+        if not principal.may(Scope.STREAM):
+            self.client.close(Close.REVOKED)
+        elif before is None:
+            self.principal = principal
+            self._welcome(principal)
+        elif principal.subject != before.subject:
+            raise Problem("forbidden", "this stream is another user's: open one of your own")
+        else:
+            self.warned = False
+            self.renew(principal)
+            self.client.say(control(type="authenticated", id=request.id, **_ends(principal)))
 
-    def _fault(self, client: Client, request_id: str | int | None, problem: Problem) -> None:
+    def _welcome(self, principal: Principal) -> None:
+        self.renew(principal)
+        now = self._office.clock()
+        self.client.say(
+            control(
+                type="ready",
+                session=secrets.token_hex(8),
+                server_ns=now,
+                server_time=rfc3339(now),
+                epoch=self._office.hub.epoch,
+                name=principal.name,
+                **_ends(principal),
+                channels=[name for name, channel in CHANNELS.items() if principal.may(channel.scope)],
+                heartbeat_s=self._office.heartbeat_s,
+                limits=self._office.limits | {"subscriptions": MAX_TOPICS, "messages_a_second": MESSAGES_A_SECOND},
+            )
+        )
+
+    async def _subscribe(self, request: Request, principal: Principal) -> None:
+        topics = topics_of(request, principal)
+        client = self.client
+        if len(client.topics.union(topics)) > MAX_TOPICS:
+            raise field_problem("invalid_parameter", "channel", f"at most {MAX_TOPICS} subscriptions a connection")
+        for topic in topics:
+            if topic.symbol:
+                await self._office.board.choose(topic.symbol, topic.venue or None)
+        kept = CHANNELS[request.channel].kept
+        joining = self._office.joining
+        spot = read_one(self._office.cursors, request.since, request.channel) if self._resumes(request, kept) else None
+        acknowledged = {"type": "subscribed", "id": request.id, "channel": request.channel, "venue": request.venue}
+        if kept:
+            acknowledged["cursor"] = request.since if spot else joining.cursor(
+                request.channel, joining.head(request.channel).position
+            )  # fmt: skip
+        client.say(
+            control(**acknowledged, symbol=request.symbol, symbols=[topic.symbol for topic in topics if topic.symbol])
+        )
+        client.hold()
+        try:
+            for topic in topics:
+                self._office.hub.ignore(client, topic)  # asked again: begun again
+                if not kept:
+                    await joining.view(client, topic)
+                elif spot is not None:
+                    await joining.resume(client, topic, spot)
+                elif request.since == LIVE:
+                    await joining.live(client, topic)
+                else:
+                    await joining.newest(client, topic)
+        finally:
+            client.release()
+
+    @staticmethod
+    def _resumes(request: Request, kept: bool) -> bool:
+        return kept and request.since not in {"", LIVE}
+
+    def _fault(self, request_id: str | int | None, problem: Problem) -> None:
         errors = [FieldError(e.field, e.message) for e in problem.errors]
-        client.say(text_of(type="error", id=request_id, code=problem.code, detail=problem.detail, errors=errors))
+        self.client.say(control(type="error", id=request_id, code=problem.code, detail=problem.detail, errors=errors))
         self._faults += 1
         if self._faults >= _MAX_FAULTS:
-            client.close(Close.BAD_REQUEST)
+            self.client.close(Close.BAD_REQUEST)
 
-    async def _write(self, client: Client) -> None:
-        while messages := await client.take():
-            for message in messages:
-                try:
-                    async with asyncio.timeout(self._send_s):
-                        await self._wire.send(message.text)
-                except TimeoutError:
-                    client.close(Close.SLOW)
-                    return
-                metrics.SENT.labels(message.channel or "control").inc()
 
-    async def _beat(self, client: Client) -> None:
-        while True:
-            await asyncio.sleep(self._heartbeat_s)
-            health = await self._board.health()
-            stale = sum(feed.stale for feed in health.feeds)
-            client.say(
-                text_of(type="heartbeat", server_ns=self._clock(), feeds={"total": len(health.feeds), "stale": stale})
-            )
+def _named(topic: Topic) -> dict[str, str]:
+    return {"channel": topic.channel, "symbol": topic.symbol, "venue": topic.venue}
 
-    async def _watch_key(self, client: Client, principal: Principal) -> None:
-        while True:
-            await asyncio.sleep(_CHECK_KEY_S)
-            if await self._guard.renew(principal) is None:
-                client.close(Close.REVOKED)
-                return
+
+def _ends(principal: Principal) -> dict[str, int | None]:
+    return {"expires_ns": principal.expires_ns}

@@ -19,7 +19,7 @@ from services.gateway.surfaces.plain import probes
 from services.gateway.surfaces.rest import handlers
 from services.gateway.surfaces.routes import options
 from services.gateway.surfaces.rpc import rpc_route
-from services.gateway.surfaces.socket import stream
+from services.gateway.surfaces.socket import stream_routes
 from services.gateway.surfaces.sse import events
 from services.gateway.surfaces.tools import mcp_route
 
@@ -60,7 +60,7 @@ def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[Controlle
         *probes(desk, guard),
         document_at("/openapi.json", document(OPERATIONS)),
         explanations(),
-        stream(sessions),
+        *stream_routes(sessions),
         events(sessions, guard),
         *PAGE,
     ]
@@ -74,7 +74,7 @@ def build(desk: Desk, *, guard: Guard, sessions: Sessions, public_url: str = "",
         *plain_routes(desk, guard, sessions),
     ]
     return Litestar(
-        route_handlers=[*routes, *options(routes)],
+        route_handlers=[*options(routes), *routes],  # else Litestar makes its own, of a path's first handler
         exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,

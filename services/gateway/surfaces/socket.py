@@ -1,50 +1,97 @@
-"""/v1/stream: the WebSocket as a session wants it."""
+"""/v1/stream: a WebSocket to a session; clients sign in by header, ticket or first message, see docs/api.md."""
 
-from typing import Any
+from typing import Any, Final
+from urllib.parse import parse_qs
 
 from litestar import WebSocket, websocket
-from litestar.exceptions import WebSocketException
-from litestar.handlers import WebsocketRouteHandler
+from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
 
 from services.gateway.access.keys import AuthError
+from services.gateway.access.principal import Principal
+from services.gateway.access.scopes import Scope
 from services.gateway.problems import Problem
-from services.gateway.stream.hub import Close
+from services.gateway.stream.closing import Close
+from services.gateway.stream.frames import accept
 from services.gateway.stream.opening import Sessions
+from services.gateway.stream.relayed import relay
+from services.gateway.stream.taking import CannotTake, Wire, take
+from services.gateway.surfaces.faults import problem_of
+from services.gateway.surfaces.replies import refuse
+from services.gateway.surfaces.routes import route
+
+PATH: Final = "/v1/stream"
+_VERSION: Final = b"13"
+_KEY_LENGTH: Final = 24
 
 
-class _Wire:
-    def __init__(self, socket: WebSocket[Any, Any, Any]) -> None:
-        self._socket = socket
+def stream_routes(sessions: Sessions) -> tuple[HTTPRouteHandler, WebsocketRouteHandler]:
+    """Return the handlers of the stream: of handshakes that become ours, and of those that the server keeps."""
 
-    async def receive(self) -> str | None:
-        message = await self._socket.receive()
-        if message["type"] != "websocket.receive":
-            return None
-        text = message.get("text")
-        return text if text is not None else (message.get("bytes") or b"").decode("utf-8", "replace")
-
-    async def send(self, text: str) -> None:
-        await self._socket.send_data(text, mode="text")
-
-    async def close(self, code: int, reason: str) -> None:
-        await self._socket.close(code=code, reason=reason)
-
-
-def stream(sessions: Sessions) -> WebsocketRouteHandler:
-    """Return the handler of the stream; clients sign in by themselves, see docs/api.md."""
-
-    @websocket("/v1/stream", name="/v1/stream", opt={"plain": True})
-    async def stream(socket: WebSocket[Any, Any, Any]) -> None:
-        await socket.accept()
-        wire = _Wire(socket)
+    async def serve(scope: Any, _receive: Any, send: Any) -> None:
+        scope["csx.route"] = PATH
         try:
-            try:
-                principal = await sessions.who(socket.headers.get("authorization"), socket.query_params.get("ticket"))
-            except (AuthError, Problem) as e:
-                await wire.close(Close.UNAUTHENTICATED, str(e))
-                return
-            await sessions.open(wire).run(principal)
-        except WebSocketException:
-            return  # the client has gone while we spoke
+            await _upgrade(sessions, scope, send)
+        except Exception as e:  # noqa: BLE001 - whatever it was is said as a problem, and logged where it is ours
+            await refuse(send, scope, problem_of(e, scope.get("csx.request_id", "")))
 
-    return stream
+    @websocket(PATH, name=PATH, opt={"plain": True})
+    async def kept(socket: WebSocket[Any, Any, Any]) -> None:  # the server speaks TLS: it alone can read the connection
+        scope: Any = socket.scope
+        await socket.accept()
+        principal, refusal = await _who(sessions, scope)
+        await relay(sessions, principal, scope.get("csx.address", ""), socket.receive, socket.send, refusal)
+
+    return route(PATH, "GET", serve), kept
+
+
+async def _upgrade(sessions: Sessions, scope: Any, send: Any) -> None:
+    headers = dict(scope["headers"])
+    key = headers.get(b"sec-websocket-key", b"")
+    if headers.get(b"upgrade", b"").lower() != b"websocket" or len(key) != _KEY_LENGTH:
+        raise Problem("bad_request", "this is a WebSocket: connect by ws:// or wss://, or take /v1/stream/sse")
+    if headers.get(b"sec-websocket-version") != _VERSION:
+        raise Problem("bad_request", "the version of WebSockets is 13", headers={"Sec-WebSocket-Version": "13"})
+
+    async def answer() -> None:
+        head = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"sec-websocket-accept", accept(key))]
+        await send({"type": "http.response.start", "status": 101, "headers": head})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    principal, refusal = await _who(sessions, scope)
+    wire = Wire()
+    host, port = scope["client"]
+    try:
+        await take((str(host), int(port)), answer, wire)
+    except CannotTake as e:
+        raise Problem("internal", "the connection could not become a stream") from e
+    welcome(sessions, wire, principal, scope.get("csx.address", ""), refusal)
+
+
+def welcome(
+    sessions: Sessions, wire: Wire, principal: Principal | None, address: str, refusal: tuple[int, str] | None
+) -> None:
+    """Begin a session on a connection that is ours, or close it with the reason."""
+    if refusal is None and (full := sessions.hub.refusal(address)) is not None:
+        refusal = full, full.name.lower()
+    if refusal is not None:
+        wire.end(*refusal)
+        return
+    session = sessions.open(wire, principal, address)
+    wire.hear, wire.room, wire.gone = session.hear, session.client.room, session.gone
+
+
+async def _who(sessions: Sessions, scope: Any) -> tuple[Principal | None, tuple[int, str] | None]:
+    headers = dict(scope["headers"])
+    header = headers.get(b"authorization")
+    tickets = parse_qs(scope["query_string"].decode("latin-1")).get("ticket")
+    try:
+        principal = await sessions.who(
+            None if header is None else header.decode("latin-1"),
+            tickets[0] if tickets else None,
+            scope.get("csx.address", ""),
+        )
+    except (AuthError, Problem) as e:
+        return None, (Close.UNAUTHENTICATED, str(e))
+    if principal is not None and not principal.may(Scope.STREAM):
+        return None, (Close.REVOKED, f"this needs the scope {Scope.STREAM}")
+    return principal, None

@@ -43,7 +43,6 @@ from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
 from services.gateway.access.revocation import Revocations
 from services.gateway.access.usage import Usage
-from services.gateway.app import announce_health
 from services.gateway.board import Board
 from services.gateway.exporting.exporter import Exporter
 from services.gateway.idempotency import PostgresLedger
@@ -152,7 +151,7 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     async def report() -> dict[str, str]:
         return faults
 
-    sessions = Sessions(hub, board, guard, latest, heartbeat_s=0.2, send_s=2.0)
+    sessions = Sessions(hub, board, guard, store, latest, heartbeat_s=0.2, send_s=2.0, health_s=0.05, clock=clock)
     desk = Desk(store=store, latest=latest, board=board, faults=report, clock=clock, sessions=sessions)
     desk.usage, desk.exporter = Usage(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
     tell = Revocations(latest.redis, guard).tell
@@ -178,17 +177,18 @@ async def address(gateway: Gateway) -> AsyncIterator[str]:
     """The gateway on a real port, with the relay of announcements beside it."""
     process = Process("gateway", Settings())
     port = free_port()
-    relay = asyncio.create_task(gateway.hub.relay(gateway.latest.redis))
-    health = asyncio.create_task(announce_health(gateway.hub, gateway.board, 0.05))
+    assert gateway.desk.sessions
+    beside = [asyncio.create_task(work, name=name) for name, work in gateway.desk.sessions.works().items()]
     stop = await serve(gateway.app, "127.0.0.1", port, process)
     while not (await gateway.latest.redis.pubsub_numsub("csx:gateway:live"))[0][1]:  # noqa: ASYNC110 - Redis has no event
         await asyncio.sleep(0.005)
+    await gateway.desk.sessions.follower.catch_up()
     yield f"127.0.0.1:{port}"
     await gateway.hub.drain()
     await stop()
-    for task in (relay, health):
+    for task in beside:
         task.cancel()
-    await asyncio.gather(relay, health, return_exceptions=True)
+    await asyncio.gather(*beside, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

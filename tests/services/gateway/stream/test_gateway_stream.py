@@ -1,8 +1,7 @@
-"""The stream over a real socket: signing in, snapshot then live, slow clients, revoked keys, the end."""
+"""The stream over a real socket: signing in, snapshot then live, what is refused, the end."""
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -10,61 +9,24 @@ import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from libs.common.events import Source
+from libs.common.events import Barrier, Outcome, Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
-from services.gateway import metrics
 from services.gateway.access.guard import Guard
 from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
 from services.gateway.server import serve
 from services.gateway.settings import Settings
-from services.gateway.stream.hub import Client, Close, Message, Topic
+from services.gateway.stream.closing import Close
 from services.gateway.stream.opening import Sessions
-
-WITHIN_S = 10
-
-
-class Desk:
-    """A client that remembers what it heard."""
-
-    def __init__(self, socket):
-        self.socket = socket
-        self.heard = []
-
-    async def say(self, **message):
-        await self.socket.send(json.dumps(message))
-
-    async def hear(self, **wanted):
-        """Return the next message that has these fields."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                message = json.loads(await self.socket.recv())
-                self.heard.append(message)
-                if all(message.get(name) == value for name, value in wanted.items()):
-                    return message
-
-    async def closed(self):
-        async with asyncio.timeout(WITHIN_S):
-            try:
-                while True:
-                    self.heard.append(json.loads(await self.socket.recv()))
-            except ConnectionClosed as e:
-                return e.rcvd.code if e.rcvd else None
-
-
-@asynccontextmanager
-async def desk(address, key=None, path="/v1/stream", **options):
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    async with websockets.connect(f"ws://{address}{path}", additional_headers=headers, **options) as socket:
-        yield Desk(socket)
+from tests.services.gateway.stream.talking import Line, desk
 
 
 async def test_signs_in_by_header_first_message_or_ticket(gateway, address):
     async with desk(address, gateway.key) as client:
         ready = await client.hear(type="ready")
         assert ready["name"] == "test"
-        assert "signals" in ready["channels"]
+        assert {"signals", "verdicts", "price", "funding"} <= set(ready["channels"])
     async with desk(address) as client:
         await client.say(op="auth", key=gateway.key)
         await client.hear(type="ready")
@@ -97,10 +59,19 @@ async def test_a_wrong_header_and_a_foreign_page_are_refused(gateway, address):
         assert json.loads(await socket.recv())["type"] == "ready"
 
 
+async def test_what_is_no_handshake_is_told_so(address):
+    async with httpx.AsyncClient(base_url=f"http://{address}") as http:
+        assert (await http.get("/v1/stream")).json()["code"] == "bad_request"
+        headers = {"Upgrade": "websocket", "Connection": "upgrade", "Sec-WebSocket-Key": "x" * 24}
+        answer = await http.get("/v1/stream", headers=headers | {"Sec-WebSocket-Version": "12"})
+        assert (answer.status_code, answer.headers["sec-websocket-version"]) == (400, "13")
+
+
 async def test_snapshot_comes_first_then_what_is_new(gateway, address, make):
-    await gateway.fold(make.trade(100.0), make.snapshot(10), make.reading(), make.signal(1))
+    first = make.signal(1)
+    await gateway.fold(make.trade(100.0), make.snapshot(10), make.reading(), first)
     async with desk(address, gateway.key) as client:
-        for channel in ("price", "book", "readings", "signals", "candles"):
+        for channel in ("price", "book", "readings", "signals", "verdicts", "outcomes", "candles"):
             await client.say(op="subscribe", id=channel, channel=channel, symbol="BTC-USDT-PERP")
             await client.hear(type="subscribed", id=channel)
         await client.say(op="subscribe", channel="health")
@@ -114,9 +85,14 @@ async def test_snapshot_comes_first_then_what_is_new(gateway, address, make):
         assert (await client.hear(type="update", channel="readings"))["data"]["score"] == -0.9
         signal = make.signal(2)
         await gateway.fold(signal)
-        assert (await client.hear(type="update", channel="signals"))["data"]["decision"] is None
+        said = await client.hear(type="update", channel="signals")
+        assert (said["data"]["signal_id"], said["seq"], said["prev_seq"]) == ("sig-0002", 2, 1)
+        assert said["ts_event_ns"] == signal.known_at_ns
+        assert said["schema"] == "signal/1"
         await gateway.fold(make.verdict(signal))
-        assert (await client.hear(type="update", channel="signals"))["data"]["decision"] == "publish"
+        assert (await client.hear(type="update", channel="verdicts"))["data"]["decision"] == "publish"
+        await gateway.fold(_outcome(signal))
+        assert (await client.hear(type="update", channel="outcomes"))["data"]["barrier"] == "stop"
         await gateway.fold(make.candle(close=101.5, source=Source.REST), make.candle(complete=False))
         bars = [(await client.hear(type="update", channel="candles"))["data"]["candle"] for _ in range(2)]
         assert {(bar["source"], bar["close"], bar["complete"]) for bar in bars} == {
@@ -124,16 +100,34 @@ async def test_snapshot_comes_first_then_what_is_new(gateway, address, make):
             ("trades", 101.0, False),
         }
         await client.hear(type="update", channel="health")
-        await client.hear(type="heartbeat")
+        beat = await client.hear(type="heartbeat")
+        assert set(beat["cursors"]) == {"signals", "verdicts", "outcomes"}
+        assert beat["cursors"]["signals"] == said["cursor"]
     snapshots = [m["channel"] for m in client.heard if m["type"] == "snapshot"]
     assert sorted(snapshots) == ["book", "health", "price", "readings", "signals"]
     for channel in ("price", "book", "readings", "signals"):
         kinds = [m["type"] for m in client.heard if m.get("channel") == channel]
         assert kinds.index("subscribed") < kinds.index("snapshot") < kinds.index("update"), channel
-    origins = {
-        m["data"]["origin"] for m in client.heard if m["type"] in {"snapshot", "update"} and m["channel"] != "health"
-    }
-    assert origins == {"simulated"}
+    told = [m for m in client.heard if m["type"] in {"snapshot", "update"} and m["channel"] != "health"]
+    assert {m["data"]["origin"] for m in told} == {"simulated"}
+    for m in told:
+        if m["type"] == "update" and m["channel"] not in {"signals", "verdicts", "outcomes", "candles"}:
+            assert m["prev_seq"] == m["seq"] - 1, m  # nothing was left out
+
+
+def _outcome(of):
+    return Outcome(
+        venue=of.venue,
+        symbol=of.symbol,
+        origin=of.origin,
+        signal_id=of.signal_id,
+        timeframe=of.timeframe,
+        resolved_ns=of.as_of_ns,
+        barrier=Barrier.STOP,
+        r_multiple=-1.0,
+        mfe=0.0,
+        mae=1.0,
+    )
 
 
 async def test_only_what_was_asked_for_comes_until_it_is_given_up(gateway, address, make):
@@ -149,6 +143,16 @@ async def test_only_what_was_asked_for_comes_until_it_is_given_up(gateway, addre
         await client.say(op="ping", id="p")
         await client.hear(type="pong", id="p")
     assert [m["data"]["price"] for m in client.heard if m.get("channel") == "price" and "data" in m] == [2.0, 4.0]
+
+
+async def test_several_symbols_are_asked_for_at_once(gateway, address, make):
+    await gateway.fold(make.trade(1.0), make.trade(2.0, symbol="ETH-USDT"), make.trade(3.0, symbol="SOL-USDT"))
+    async with desk(address, gateway.key) as client:
+        await client.say(op="subscribe", id=1, channel="price", symbols=["BTC-USDT-PERP", "ETH-USDT"])
+        assert (await client.hear(type="subscribed", id=1))["symbols"] == ["BTC-USDT-PERP", "ETH-USDT"]
+        await client.say(op="ping")
+        await client.hear(type="pong")
+    assert [m["symbol"] for m in client.heard if m["type"] == "snapshot"] == ["BTC-USDT-PERP", "ETH-USDT"]
 
 
 async def test_what_is_not_understood_is_answered_and_ten_times_is_enough(gateway, address, make):
@@ -176,86 +180,122 @@ async def test_what_is_not_understood_is_answered_and_ten_times_is_enough(gatewa
         assert await client.closed() == Close.OVERSIZE
 
 
+async def test_who_talks_without_end_is_cut(gateway, address):
+    async with desk(address, gateway.key) as client:
+        await client.hear(type="ready")
+        for _ in range(60):
+            await client.say(op="ping")
+        assert await client.closed() == Close.RATE
+
+
+async def test_a_key_without_the_scope_hears_nothing_of_it(gateway, address, make):
+    await gateway.fold(make.trade(), make.signal())
+    narrow = mint("narrow", ["stream", "read:market"])
+    none = mint("none", ["read:market"])
+    for key in (narrow, none):
+        await gateway.store.add_key(key.row)
+    async with desk(address, narrow.text) as client:
+        ready = await client.hear(type="ready")
+        assert "signals" not in ready["channels"]
+        await client.say(op="subscribe", id=1, channel="signals")
+        assert (await client.hear(type="error", id=1))["code"] == "forbidden"
+    async with desk(address, none.text) as client:
+        assert await client.closed() == Close.REVOKED
+
+
 async def test_a_revoked_key_closes_its_open_stream_within_the_five_seconds_of_the_manual(gateway):
-    sessions = Sessions(gateway.hub, gateway.board, Guard(Keyring(gateway.store)), gateway.latest)  # by the true clock
-    open_, other = Line(), Line()
+    guard = Guard(Keyring(gateway.store))  # by the true clock
+    sessions = Sessions(gateway.hub, gateway.board, guard, gateway.store, gateway.latest)
     others = mint("other")
     await gateway.store.add_key(others.row)
-    talks = [
-        asyncio.create_task(sessions.open(line).run(await sessions.who(f"Bearer {key}", None)))
-        for line, key in ((open_, gateway.key), (other, others.text))
-    ]
-    await asyncio.gather(open_.greeted.wait(), other.greeted.wait())
+    lines = {}
+    for key in (gateway.key, others.text):
+        lines[key] = Line()
+        sessions.open(lines[key], await sessions.who(f"Bearer {key}", None), "")
+    watch = asyncio.create_task(sessions.pulse.watch())
     await gateway.store.revoke_key(gateway.key[9:19], gateway.clock())  # just after it was looked up: the worst case
     async with asyncio.timeout(5):
-        await talks[0]
-    assert open_.closed == Close.REVOKED
-    assert other.closed is None
-    other.gone.set()
-    await talks[1]
+        while lines[gateway.key].ended is None:  # noqa: ASYNC110 - a line has no event
+            await asyncio.sleep(0.01)
+    watch.cancel()
+    assert lines[gateway.key].ended[0] == Close.REVOKED
+    assert lines[others.text].ended is None
 
 
-class Line:
-    """A connection whose client listens, says nothing, and goes when told."""
-
-    def __init__(self):
-        self.greeted, self.gone, self.closed = asyncio.Event(), asyncio.Event(), None
-
-    async def receive(self):
-        await self.gone.wait()
-
-    async def send(self, text):
-        self.greeted.set()
-
-    async def close(self, code, reason):
-        self.closed = code
-
-
-async def test_a_reader_that_stops_reading_costs_the_others_nothing(gateway, address, make):
-    slow_options = {"max_queue": 1}
-    async with desk(address, gateway.key, **slow_options) as slow, desk(address, gateway.key) as quick:
-        for client in (slow, quick):
-            await client.say(op="subscribe", channel="price")
-            await client.say(op="subscribe", channel="signals")
-            await client.hear(type="subscribed", channel="signals")
-        for n in range(30):
-            await gateway.fold(make.trade(float(n + 1), n=n), make.signal(n))
-        while True:
-            if (await quick.hear(type="update", channel="signals"))["data"]["signal_id"] == "sig-0029":
-                break
-        while True:
-            if (await slow.hear(type="update", channel="signals"))["data"]["signal_id"] == "sig-0029":
-                break
-    for client in (slow, quick):
-        ids = [m["data"]["signal_id"] for m in client.heard if m["type"] == "update" and m["channel"] == "signals"]
-        assert ids == [f"sig-{n:04d}" for n in range(30)]
+async def test_a_credential_that_ends_is_told_of_may_be_renewed_and_then_ends_the_stream(gateway, address, make):
+    soon = mint("soon", expires_ns=gateway.clock.now + 61 * make.SECOND)
+    later = mint("later", expires_ns=gateway.clock.now + 3600 * make.SECOND)
+    for key in (soon, later):
+        await gateway.store.add_key(key.row)
+    async with desk(address, soon.text) as renewed, desk(address, soon.text) as client:
+        assert (await renewed.hear(type="ready"))["expires_ns"] == soon.row.expires_ns
+        await client.hear(type="ready")
+        gateway.clock.now += 2 * make.SECOND
+        for one in (renewed, client):
+            assert (await one.hear(type="reauth_required"))["expires_ns"] == soon.row.expires_ns
+        await renewed.say(op="auth", id=1, key=later.text)
+        assert (await renewed.hear(type="authenticated", id=1))["expires_ns"] == later.row.expires_ns
+        gateway.clock.now += 60 * make.SECOND
+        assert await client.closed() == Close.UNAUTHENTICATED
+        await renewed.say(op="ping", id=2)
+        await renewed.hear(type="pong", id=2)
 
 
-async def test_a_client_that_reads_nothing_is_conflated_and_then_cut(gateway, address):
-    async with desk(address, gateway.key, max_queue=1, max_size=None) as stuck:
-        await stuck.say(op="subscribe", channel="price")
-        await stuck.hear(type="subscribed")
-        (queue,) = gateway.hub._clients
-        conflated = metrics.CONFLATED.labels("price")._value
-        before, sent = conflated.get(), 0
-        async with asyncio.timeout(WITHIN_S):
-            while queue.closing is None:  # the socket's own buffers fill first, then only the newest waits
-                gateway.hub.send(message(text="x" * 200_000))
-                sent += 1
-                await asyncio.sleep(0.002)
-    assert queue.closing is Close.SLOW
-    assert conflated.get() - before > sent / 2
-    assert len(queue._newest) <= 1
+async def test_a_heartbeat_says_how_well_venues_are_heard(gateway, address, make):
+    from libs.common.events import FeedQuality, Grade
+    from libs.common.events import Origin as Born
+
+    report = FeedQuality(
+        venue="okx",
+        event_ns=make.NOON,
+        origin=Born.SIMULATED,
+        grade=Grade.C,
+        causes=("books: 1 hole", "b", "c", "d"),
+        window_s=60.0,
+        streams=(),
+        symbols=1,
+        connections=1,
+        connections_wanted=1,
+        clock_offset_s=None,
+        clock_bound_s=None,
+        clock_cause="not asked",
+        bars_audited=0,
+        bars_different=0,
+        rest_budget_used=0.0,
+        rest_pace=1.0,
+        rest_venue_weight=None,
+        rest_paused_s=0.0,
+        rest_in_flight=0,
+        rest_waiting=0,
+    )
+    await gateway.fold(make.trade(), report)
+    async with desk(address, gateway.key) as client:
+        beat = await client.hear(type="heartbeat")
+    assert beat["quality"]["okx"] == {
+        "grade": "c",
+        "causes": ["books: 1 hole", "b", "c"],
+        "as_of_ns": make.NOON,
+        "age_s": 0.0,
+    }
+    assert beat["feeds"] == {"total": 1, "stale": 0}
+    assert beat["cursors"] == {}
 
 
-async def test_the_house_is_full_and_the_house_closes(gateway, address):
-    gateway.hub._max_clients = 1
-    async with desk(address, gateway.key) as first:
+async def test_the_house_is_full_an_address_has_enough_and_the_house_closes(gateway, address):
+    gateway.hub._max_clients = 2
+    async with desk(address, gateway.key) as first, desk(address, gateway.key) as second:
         await first.hear(type="ready")
-        async with desk(address, gateway.key) as second:
-            assert await second.closed() == Close.FULL
+        await second.hear(type="ready")
+        async with desk(address, gateway.key) as third:
+            assert await third.closed() == Close.FULL
+        gateway.hub._max_clients, gateway.hub._per_address = 10, 2
+        async with desk(address, gateway.key) as third:
+            assert await third.closed() == Close.RATE
         await gateway.hub.drain()
         assert await first.closed() == Close.DRAIN
+        assert 500 <= first.heard[-1]["reconnect_after_ms"] <= 5000
+        async with desk(address, gateway.key) as late:
+            assert await late.closed() == Close.DRAIN
 
 
 async def test_a_taken_port_is_one_clear_line(gateway, address):
@@ -269,43 +309,3 @@ async def test_pages_and_problems_come_over_the_real_server_too(gateway, address
         assert "CryptoSatX" in (await http.get("/")).text
         assert (await http.get("/v1/markets")).status_code == 401
         assert (await http.get("/v1/nothing", headers=gateway.headers)).json()["code"] == "not_found"
-
-
-def message(channel="price", *, symbol="BTC-USDT", slot="", text="x"):
-    return Message(channel, "okx", symbol, slot, text)
-
-
-async def test_market_data_conflates_to_the_newest_and_signals_come_first():
-    client = Client(10)
-    for topic in (Topic("price"), Topic("signals")):
-        client.begin(topic)
-        client.open(topic, [])
-    for n in range(5):
-        client.offer(message(text=f"p{n}"))
-        client.offer(message("signals", text=f"s{n}"))
-    client.offer(message(symbol="ETH-USDT", text="eth"))
-    client.offer(message("book", text="unwanted"))
-    taken = [one.text for one in await client.take()]
-    assert taken == ["s0", "s1", "s2", "s3", "s4", "p4", "eth"]
-
-
-async def test_a_client_that_lets_signals_pile_up_is_cut():
-    client = Client(3)
-    client.begin(Topic("signals"))
-    client.open(Topic("signals"), [])
-    for n in range(4):
-        client.offer(message("signals", text=str(n)))
-    assert client.closing is Close.SLOW
-    assert await client.take() == []
-
-
-async def test_what_comes_while_the_snapshot_is_read_follows_it():
-    client = Client(3)
-    topic = Topic("price", "BTC-USDT")
-    client.begin(topic)
-    client.offer(message(text="older"))
-    client.offer(message(text="newer"))
-    client.open(topic, [message(text="snapshot")])
-    assert [one.text for one in await client.take()] == ["newer"]
-    assert client.drop(topic)
-    assert not client.drop(topic)
