@@ -5,8 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from libs.common.bus.codec import decode
-from libs.common.events import Event
+import msgspec
+
+from libs.common.events import AlertRule, Event
 from libs.common.runtime.errors import DependencyDown
 from services.gateway.alerting import metrics
 from services.gateway.outages import OUTAGES
@@ -35,7 +36,7 @@ async def announce(pool: Any, publish: Publish) -> int:
             return 0
         words = await alerting.waiting(connection, _AT_ONCE)
         if words:
-            await publish([decode(event) for _, event in words])
+            await publish([msgspec.json.decode(event, type=AlertRule) for _, event in words])
             await alerting.said(connection, [seq for seq, _ in words])
     metrics.ANNOUNCED.inc(len(words))
     return len(words)
