@@ -1,12 +1,16 @@
 """Who asks: headers in, a principal out, by whichever way they came."""
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
 
 from services.gateway.access.keyring import bearer, refused
 from services.gateway.access.keys import AuthError
 from services.gateway.access.principal import ANONYMOUS, NOBODY, Principal, Way
+from services.gateway.access.recent import Recent
 from services.gateway.problems import field_problem
+
+_OTHERS: Final = frozenset({b"x-api-key", b"cookie"})
+"""Fields by which one may come in, too."""
 
 
 class Entrance(Protocol):
@@ -46,6 +50,7 @@ class Guard:
         self._entrances: list[Entrance] = list(entrances)
         self._door = door
         self.anonymous = anonymous
+        self._recent = Recent()
 
     def add(self, entrance: Entrance) -> None:
         """Let people in by one more way; the first that knows what was shown decides."""
@@ -76,11 +81,28 @@ class Guard:
             if answer is not None:
                 answer.update(fields)
         try:
-            return await self._who(headers, method)
+            found = await self._who(headers, method)
         except AuthError as e:
             if self._door is not None:
                 await self._door.refused(address)
             raise field_problem("unauthenticated", "Authorization", str(e)) from e
+        self._recent.keep(headers, found)
+        return found
+
+    def recall(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal | None:
+        """Return who a request's raw head speaks for, where that was found out a moment ago; else None: ask `who`.
+
+        Nothing is counted at the door.
+        """
+        shown = None
+        for name, value in headers:
+            if name == b"authorization":
+                shown = value
+            elif name in _OTHERS:
+                return None
+        if shown is None:
+            return ANONYMOUS if self.anonymous else None
+        return self._recent.find(shown)
 
     async def sign_in(self, text: str, *, address: str = "") -> Principal:
         """Return who a bare key or token speaks for: a stream's first message.
@@ -101,6 +123,7 @@ class Guard:
 
     def forget(self, credential: str) -> None:
         """Look again at a credential; an empty one: at all."""
+        self._recent.clear()
         for entrance in self._entrances:
             if credential:
                 entrance.forget(credential)

@@ -62,24 +62,39 @@ class LimitGate:
         Raises:
             Problem: `rate_limited`, `quota_exhausted`, or `limits_degraded` for what is refused without Redis.
         """
-        buckets = self.buckets(caller, operation)
-        admission = await self._limiter.take(buckets)
+        call = self.buckets(caller, operation)
+        if caller.at_door:
+            known = caller.principal.way is not Way.ANONYMOUS
+            admission = await self._both(self._policies.door(caller.address, known=known), call, known=known)
+        else:
+            admission = await self._limiter.take(call)
         if admission.degraded and (operation.secret_reply or operation.cost >= DEAR):
             raise _degraded()
-        caller.headers.update(_passed(buckets, admission))
+        caller.headers.update(_passed(call, admission))
+
+    async def _both(self, door: tuple[Bucket, Bucket], call: tuple[Bucket, ...], *, known: bool) -> Admission:
+        """Take at the door and before the operation at once; return what is left of the operation's."""
+        admission = await self._limiter.take((*door, *call))
+        if known and locked(admission):
+            raise _locked_out(door[1])
+        if not admission.admitted:
+            _passed((*door, *call), admission)
+        return Admission(
+            admission.admitted, admission.remaining[2:], admission.reset_s[2:], degraded=admission.degraded
+        )
 
     def buckets(self, caller: Caller, operation: Operation[Any, Any]) -> tuple[Bucket, ...]:
         """Return what a call takes of; nobody's calls are counted at the door, and by address where they are dear."""
         principal = caller.principal
-        if principal.way is not Way.ANONYMOUS:
-            return self._policies.call(
-                principal.budget or principal.credential,
-                limits=principal.limits,
-                operation=operation.name,
-                cost=operation.cost,
-                quota_day=principal.quota_day,
-            )
-        return self._policies.nobody(caller.address, operation=operation.name, cost=operation.cost)
+        if principal.way is Way.ANONYMOUS:
+            return self._policies.nobody(caller.address, operation=operation.name, cost=operation.cost)
+        return self._policies.call(
+            principal.budget or principal.credential,
+            limits=principal.limits,
+            operation=operation.name,
+            cost=operation.cost,
+            quota_day=principal.quota_day,
+        )
 
 
 def _locked_out(failures: Bucket) -> Problem:

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -16,6 +17,7 @@ HEAVY: Final = 5
 HEAVY_CALLS: Final = 12
 """Calls a minute that such a bucket holds."""
 
+_REMEMBERED: Final = 4_096
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@-]{1,80}")
 
 
@@ -90,8 +92,10 @@ class Policies:
 
     def __init__(self, quotas: Quotas | None = None) -> None:
         self._quotas = quotas or Quotas()
+        self.door = lru_cache(maxsize=_REMEMBERED)(self._door)
+        self.call = lru_cache(maxsize=_REMEMBERED)(self._call)
 
-    def door(self, address: str, *, known: bool) -> tuple[Bucket, Bucket]:
+    def _door(self, address: str, *, known: bool) -> tuple[Bucket, Bucket]:
         """Return the buckets of an address: its requests, and a look at its refused credentials (see `locked`)."""
         quota = self._quotas.address_known if known else self._quotas.address
         name = "address" if known else "anonymous"
@@ -105,7 +109,7 @@ class Policies:
         """Return what a refused credential costs its address."""
         return (self._failures(address, 1),)
 
-    def call(
+    def _call(
         self, credential: str, *, limits: str, operation: str, cost: int, quota_day: int | None = None
     ) -> tuple[Bucket, ...]:
         """Return the buckets of an operation called with a credential.

@@ -35,6 +35,8 @@ class Caller:
     """Headers for the answer, added on the way: limits, replays."""
     cookies: list[str] = field(default_factory=list)
     """`Set-Cookie` lines for the answer."""
+    at_door: bool = False
+    """The request is not yet counted for its address: the gate does both at once."""
 
 
 class Gate(Protocol):
