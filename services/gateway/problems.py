@@ -56,7 +56,6 @@ CODES: Final = {
     "request_timeout": (408, "The request came too slowly"),
     "conflict": (409, "The resource is in another state"),
     "idempotency_in_flight": (409, "The same request is being done"),
-    "resync_required": (409, "The cursor is too old"),
     "too_large": (413, "The request is too large"),
     "uri_too_long": (414, "The address is too long"),
     "unsupported_media_type": (415, "The body is of another kind"),

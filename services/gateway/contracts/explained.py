@@ -31,8 +31,6 @@ EXPLAINED: Final[dict[str, str]] = {
     "conflict": "The resource is in a state in which this cannot be done; `detail` says which. Read it again first.",
     "idempotency_in_flight": "A request with the same `Idempotency-Key` is being done at this moment. Ask again for "
     "its answer.",
-    "resync_required": "The cursor is older than what is kept, or of another time of the stream. Begin again with a "
-    "snapshot.",
     "too_large": "The body has more than 256 KiB.",
     "uri_too_long": "Path and query have more than 8 KiB together.",
     "unsupported_media_type": "Bodies are `application/json`, without `Content-Encoding`.",

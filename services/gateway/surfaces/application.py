@@ -90,5 +90,5 @@ def _problem(request: Request[Any, Any, Any], error: Exception) -> Response[byte
         problem.encode(request.url.path, request_id),
         status_code=problem.status,
         media_type=MEDIA_TYPE,
-        headers=problem.headers,
+        headers={"Cache-Control": "no-store", **problem.headers},
     )
