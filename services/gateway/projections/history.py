@@ -8,12 +8,12 @@ from typing import Final
 
 from libs.common.bus.consuming import Record
 from libs.common.bus.topics import CANDLES, GAPS
-from libs.common.events import Candle, Gap, Origin
+from libs.common.events import Candle, Gap
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
 from services.gateway.store.announcements import Announcement
 from services.gateway.store.latest import Latest, Views
-from services.gateway.store.rows import MarketRow
+from services.gateway.store.rows import sight
 from services.gateway.store.store import Batch, Store
 from services.gateway.stream.announcing import live_bar
 
@@ -43,7 +43,7 @@ class History:
                 case Candle():
                     batch.candles.append(event)
                     candles.setdefault((event.venue, event.symbol, event.timeframe), []).append(event)
-                    self._mark(batch, event.venue, event.symbol, event.origin, event.event_ns, seen_ns)
+                    sight(batch.markets, event.venue, event.symbol, event.origin, event.event_ns, seen_ns)
                 case Gap():
                     batch.gaps.append(event)
                 case _:
@@ -54,9 +54,3 @@ class History:
             newest = sorted(bars, key=lambda candle: candle.open_ns)[-_BARS_ANNOUNCED:]
             announcements.extend(live_bar(candle, seen_ns) for candle in newest)
         await self._latest.write(Views(announcements=announcements))
-
-    @staticmethod
-    def _mark(batch: Batch, venue: str, symbol: str, origin: Origin, event_ns: int, seen_ns: int) -> None:
-        batch.markets[symbol, venue] = MarketRow(
-            venue=venue, symbol=symbol, origin=origin, event_ns=event_ns, seen_ns=seen_ns
-        )

@@ -13,7 +13,7 @@ from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
 from services.gateway.store.announcements import hint
 from services.gateway.store.latest import Latest
-from services.gateway.store.rows import MarketRow, Placed
+from services.gateway.store.rows import Placed, sight
 from services.gateway.store.signalling import Told
 from services.gateway.store.store import Store
 
@@ -38,13 +38,7 @@ class SignalFold:
             match event:
                 case Signal():
                     told.signals.append(Placed(event, record.partition, record.offset))
-                    told.markets[event.symbol, event.venue] = MarketRow(
-                        venue=event.venue,
-                        symbol=event.symbol,
-                        origin=event.origin,
-                        event_ns=event.known_at_ns,
-                        seen_ns=seen_ns,
-                    )
+                    sight(told.markets, event.venue, event.symbol, event.origin, event.known_at_ns, seen_ns)
                 case Verdict():
                     told.verdicts.append(event)
                 case Outcome():

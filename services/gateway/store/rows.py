@@ -28,6 +28,16 @@ class Placed(Struct, frozen=True):
     offset: int
 
 
+def sight(
+    markets: dict[tuple[str, str], MarketRow], venue: str, symbol: str, origin: Origin, event_ns: int, seen_ns: int
+) -> None:
+    """Remember in `markets`, by symbol and venue, that something of a market came; of one origin the newest time."""
+    known = markets.get((symbol, venue))
+    if known is not None and known.origin is origin:
+        event_ns = max(event_ns, known.event_ns)
+    markets[symbol, venue] = MarketRow(venue=venue, symbol=symbol, origin=origin, event_ns=event_ns, seen_ns=seen_ns)
+
+
 def of_market(row: MarketRow) -> tuple[Any, ...]:
     """Return the row of `markets`."""
     return row.symbol, row.venue, str(row.origin), row.event_ns, row.seen_ns
