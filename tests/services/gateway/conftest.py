@@ -62,6 +62,7 @@ from services.gateway.store.store import Store
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.opening import Sessions
 from services.gateway.surfaces.application import build
+from services.gateway.vitals import Vitals
 from tests.services.gateway import entering
 
 SECOND = 1_000_000_000
@@ -156,7 +157,7 @@ async def gateway(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Gateway
     desk.usage, desk.exporter = Usage(lambda: store.pool, clock=clock), Exporter(lambda: store.pool)
     tell = Revocations(latest.redis, guard).tell
     desk.ledger = PostgresLedger(lambda: store.pool, seal=Seal([b"of the tests" * 3]), tell=tell, clock=clock)
-    desk.chats = frozenset({"1001"})
+    desk.chats, desk.vitals = frozenset({"1001"}), Vitals()
     desk.sign_ins = entering.sign_ins(store, latest, keyring, guard, clock)
     app = Perimeter(build(desk, guard=guard, sessions=sessions), Settings().rules)
     history, live = History(store, latest, clock), Live(store, latest, clock)
