@@ -44,7 +44,7 @@ _Waiting = tuple[tuple[Bucket, ...], "asyncio.Future[Admission]"]
 
 
 class _Prepared(Struct, frozen=True):
-    keys: list[str]
+    keys: list[bytes]
     numbers: list[int]
 
 
@@ -153,14 +153,14 @@ class RedisLimiter:
         return _counted(buckets, self._local.take(buckets, self._clock_ns() // 1_000))
 
     async def _ask(self, requests: Sequence[tuple[Bucket, ...]]) -> list[Admission]:
-        keys: list[str] = []
+        keys: list[bytes] = []
         numbers: list[int] = []
         for buckets in requests:
             prepared = self._prepare(buckets)
             keys += prepared.keys
             numbers += prepared.numbers
         metrics.CALLS.inc()
-        words: list[str | bytes] = [*keys, _encode(numbers)]
+        words = [*keys, _encode(numbers)]
         try:
             reply = await self._redis.evalsha(_SHA, len(keys), *words)
         except NoScriptError:
@@ -175,7 +175,7 @@ class RedisLimiter:
                 numbers += (bucket.emission_us, bucket.tolerance_us, bucket.cost)
             if len(self._prepared) >= _REMEMBERED:
                 self._prepared.clear()
-            found = self._prepared[buckets] = _Prepared([bucket.key for bucket in buckets], numbers)
+            found = self._prepared[buckets] = _Prepared([bucket.key.encode() for bucket in buckets], numbers)
         return found
 
     def _away(self, error: Exception) -> None:
