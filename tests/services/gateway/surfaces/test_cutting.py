@@ -18,7 +18,7 @@ def characters(plain):
 
 @given(st.dictionaries(st.sampled_from(["data", "feeds", "a.b"]), ROWS, max_size=3), st.integers(2_000, 6_000))
 def test_following_the_cursor_tells_every_row_once_and_in_order(lists, most):
-    told = {name: [] for name in lists}
+    told: dict[str, list[str]] = {name: [] for name in lists}
     page = fit({**lists, "note": "kept"}, most)
     for _ in range(200):
         assert characters(page) <= most
