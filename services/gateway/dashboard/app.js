@@ -9,9 +9,10 @@ import { Refused, Session } from "/session.js";
 
 const LINK_WORDS = { live: "connected" }; // a recording that plays is no live market
 const SIGNALS_KEPT = 60;
+const CHANNELS = ["price", "book", "candles", "readings", "signals", "verdicts"];
 
 const $ = (id) => document.getElementById(id);
-const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), signals: new Map(), marks: [], health: null };
+const state = { markets: [], market: null, frame: "1m", bars: [], price: null, readings: new Map(), signals: new Map(), words: new Map(), marks: [], health: null };
 
 // --- panels
 
@@ -273,12 +274,30 @@ function hear(message) {
   else if (channel === "book") showBook(data);
   else if (channel === "candles") takeBar(data);
   else if (channel === "readings") { state.readings.set(slotOf(data), data); later(showReadings); }
-  else if (channel === "signals" && data.origin === (state.price?.origin ?? state.market.origin)) {
-    const known = state.signals.get(data.signal_id);
-    if (!known?.decision || data.decision) state.signals.set(data.signal_id, { ...data, seen_ns: known?.seen_ns ?? data.seen_ns });
-    for (const old of newest().slice(SIGNALS_KEPT)) state.signals.delete(old.signal_id);
-    later(showSignals);
+  else if (channel === "signals") keepSignals([data]);
+  else if (channel === "verdicts") keepWord(data);
+}
+
+// A signal is said once; the judge's word on it comes on a channel of its own, and may come first.
+function keepSignals(found) {
+  const origin = state.price?.origin ?? state.market.origin;
+  for (const signal of found) if (signal.origin === origin) {
+    const known = state.signals.get(signal.signal_id), word = state.words.get(signal.signal_id);
+    state.signals.set(signal.signal_id, { ...signal, ...(known?.decision ? wordOf(known) : {}), ...word, seen_ns: Math.min(known?.seen_ns ?? signal.seen_ns, signal.seen_ns) });
   }
+  for (const old of newest().slice(SIGNALS_KEPT)) state.signals.delete(old.signal_id);
+  later(showSignals);
+}
+
+const wordOf = ({ decision, judge, rationale, decided_ns }) => ({ decision, judge, rationale, decided_ns });
+
+function keepWord(verdict) {
+  const known = state.signals.get(verdict.signal_id);
+  state.words.set(verdict.signal_id, wordOf(verdict));
+  while (state.words.size > SIGNALS_KEPT) state.words.delete(state.words.keys().next().value);
+  if (!known || known.decided_ns > verdict.decided_ns) return;
+  state.signals.set(verdict.signal_id, { ...known, ...wordOf(verdict) });
+  later(showSignals);
 }
 
 const waiting = new Set();
@@ -313,8 +332,8 @@ async function loadMarkets() {
 
 function choose(market, again = false) {
   const before = state.market;
-  if (before && !again) for (const channel of ["price", "book", "candles", "readings", "signals"]) link.say({ op: "unsubscribe", channel, symbol: before.symbol, venue: before.venue });
-  Object.assign(state, { market, bars: [], price: null, readings: new Map(), signals: new Map() });
+  if (before && !again) for (const channel of CHANNELS) link.say({ op: "unsubscribe", channel, symbol: before.symbol, venue: before.venue });
+  Object.assign(state, { market, bars: [], price: null, readings: new Map(), signals: new Map(), words: new Map() });
   sessionStorage.setItem("csx.market", `${market.venue}|${market.symbol}`);
   $("market-title").textContent = market.symbol;
   $("market-venue").textContent = market.venue;
@@ -324,7 +343,14 @@ function choose(market, again = false) {
   showReadings();
   showSignals();
   loadCandles().catch(complain);
-  for (const channel of ["price", "book", "candles", "readings", "signals"]) link.say({ op: "subscribe", channel, symbol: market.symbol, venue: market.venue });
+  loadSignals().catch(complain);
+  for (const channel of CHANNELS) link.say({ op: "subscribe", channel, symbol: market.symbol, venue: market.venue });
+}
+
+async function loadSignals() {
+  const { symbol, venue } = state.market;
+  const found = await link.get(`/v1/signals?symbol=${encodeURIComponent(symbol)}&venue=${encodeURIComponent(venue)}&limit=${SIGNALS_KEPT}`);
+  if (venue === state.market.venue && symbol === state.market.symbol) keepSignals(found.data);
 }
 
 async function loadCandles() {

@@ -35,6 +35,7 @@ export class Link {
       this.listen();
       const message = JSON.parse(event.data);
       if (message.type === "ready") { this.wait = FIRST_WAIT_MS; this.on.state("live"); this.on.ready(); }
+      else if (message.type === "reauth_required") this.renew();
       else this.on.message(message);
     };
     socket.onclose = (event) => {
@@ -43,6 +44,15 @@ export class Link {
       if (event.code === 4401 || event.code === 4403) this.session.look().then((view) => { if (view.signed_in || view.anonymous) this.again(); else this.on.refused("The session has ended: sign in again."); }, () => this.again());
       else this.again();
     };
+  }
+
+  async renew() {
+    try {
+      await this.session.refresh();
+      this.say({ op: "auth", ticket: (await this.session.post("/v1/stream/tickets")).ticket });
+    } catch {
+      // the stream ends with the session, and what comes then is asked again
+    }
   }
 
   again() {

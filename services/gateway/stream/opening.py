@@ -10,6 +10,7 @@ from services.gateway.access.guard import Guard
 from services.gateway.access.keys import AuthError
 from services.gateway.access.principal import Principal
 from services.gateway.board import Board
+from services.gateway.problems import field_problem
 from services.gateway.schemas.system import Ticket
 from services.gateway.store.cursor import Cursors
 from services.gateway.store.latest import TICKET_S, Latest
@@ -88,6 +89,19 @@ class Sessions:
             return _principal(await self._latest.redeem_ticket(ticket) or b"")
         except msgspec.DecodeError as e:
             raise AuthError("the ticket is not known, used, or too old") from e
+
+    async def admit(self, key: str, ticket: str, address: str) -> Principal:
+        """Return who a message `auth` speaks for.
+
+        Raises:
+            Problem: nobody.
+        """
+        if not ticket:
+            return await self.guard.sign_in(key, address=address)
+        try:
+            return _principal(await self._latest.redeem_ticket(ticket) or b"")
+        except msgspec.DecodeError as e:
+            raise field_problem("unauthenticated", "ticket", "it is not known, used, or too old") from e
 
     async def ticket(self, principal: Principal) -> Ticket:
         """Return a word that opens one stream as `principal`."""

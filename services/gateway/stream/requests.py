@@ -27,6 +27,7 @@ class Request(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": 
     venue: Short = ""
     since: Annotated[str, Meta(max_length=512)] = ""
     key: Annotated[str, Meta(max_length=8192)] = ""
+    ticket: Annotated[str, Meta(max_length=200)] = ""
 
 
 decode_request: Final = msgspec.json.Decoder(Request).decode

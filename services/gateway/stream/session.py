@@ -10,7 +10,6 @@ from typing import Final, Protocol
 import msgspec
 
 from libs.common.runtime.clock import monotonic_s
-from services.gateway.access.guard import Guard
 from services.gateway.access.principal import Principal
 from services.gateway.access.scopes import Role, Scope
 from services.gateway.board import Board
@@ -41,12 +40,14 @@ class Office(Protocol):
 
     hub: Hub
     board: Board
-    guard: Guard
     joining: Joining
     cursors: Cursors
     clock: Callable[[], int]
     heartbeat_s: float
     limits: dict[str, int]
+
+    async def admit(self, key: str, ticket: str, address: str) -> Principal:
+        """Return who a key or a ticket of a first message speaks for; raises a problem where it is nobody."""
 
     def leave(self, session: "Session") -> None:
         """Forget a session."""
@@ -162,7 +163,7 @@ class Session:
     async def _sign_in(self, request: Request) -> None:
         before = self.principal
         try:
-            principal = await self._office.guard.sign_in(request.key, address=self.address)
+            principal = await self._office.admit(request.key, request.ticket, self.address)
         except Problem:
             if before is None:
                 self.client.close(Close.UNAUTHENTICATED)

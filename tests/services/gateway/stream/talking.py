@@ -29,7 +29,7 @@ class Desk:
         """Return the next message that has these fields."""
         async with asyncio.timeout(WITHIN_S):
             while True:
-                message = json.loads(await self.socket.recv())
+                message: dict[str, Any] = json.loads(await self.socket.recv())
                 self.heard.append(message)
                 if all(message.get(name) == value for name, value in wanted.items()):
                     return message

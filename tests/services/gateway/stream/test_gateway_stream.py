@@ -218,7 +218,7 @@ async def test_a_revoked_key_closes_its_open_stream_within_the_five_seconds_of_t
         while lines[gateway.key].ended is None:  # noqa: ASYNC110 - a line has no event
             await asyncio.sleep(0.01)
     watch.cancel()
-    assert lines[gateway.key].ended[0] == Close.REVOKED
+    assert lines[gateway.key].ended == (Close.REVOKED, "revoked")
     assert lines[others.text].ended is None
 
 

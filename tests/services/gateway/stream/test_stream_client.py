@@ -182,7 +182,9 @@ _STEP = st.one_of(
 def test_whatever_a_line_does_kept_messages_come_once_in_order_and_market_data_ends_at_the_newest(steps, symbol):
     hub, line, client = join(size=100)
     listen(hub, client, Topic("signals", symbol), Topic("price", symbol))
-    said, newest, position = [], {}, 0
+    said: list[int] = []
+    newest: dict[str, int] = {}
+    position = 0
     for step, about in steps:
         if step == "say":
             position += 1

@@ -10,7 +10,7 @@ from websockets.utils import accept_key
 from services.gateway.problems import Problem
 from services.gateway.store.cursor import Cursors
 from services.gateway.stream import cursors
-from services.gateway.stream.frames import FrameError, Op, Reader, accept, farewell, frame
+from services.gateway.stream.frames import Frame, FrameError, Op, Reader, accept, farewell, frame
 from services.gateway.stream.index import Index, Topic
 from services.gateway.stream.tail import Tail
 from tests.services.gateway.stream.test_stream_client import kept
@@ -32,7 +32,7 @@ def test_a_tail_gives_what_follows_or_says_that_it_fell_out(start, count, size, 
     elif position < start or len(wanted) > size:
         assert found is None
     else:
-        assert [item.position for item in found] == wanted
+        assert [item.position for item in found or ()] == wanted
     assert tail.at_ns(start + count) == (start + count if count else None)
 
 
@@ -42,7 +42,8 @@ _TOPICS = st.builds(Topic, st.sampled_from(("price", "book")), _NAMES, _NAMES)
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 3), _TOPICS), max_size=40))
 def test_the_index_finds_exactly_whom_a_message_concerns(steps):
-    index, plain = Index(), {}
+    index: Index[int] = Index()
+    plain: dict[int, set[Topic]] = {}
     for adds, client, topic in steps:
         if adds:
             index.add(topic, client)
@@ -71,7 +72,8 @@ def test_the_index_finds_exactly_whom_a_message_concerns(steps):
 )
 def test_frames_of_another_library_are_read_however_they_are_cut(messages, cuts):
     wire = b"".join(TheirFrame(op, data).serialize(mask=True) for op, data in messages)
-    reader, found, at = Reader(100_000), [], 0
+    reader, at = Reader(100_000), 0
+    found: list[Frame] = []
     for cut in [*cuts, len(wire)]:
         found.extend(reader.feed(wire[at : at + cut]))
         at += cut
