@@ -22,7 +22,7 @@ REST = [one for one in OPERATIONS if Surface.REST in one.surfaces]
 SHADOWED = {"/v1/signals/latest": "the ids of signals are hashes"}
 """Paths that a template matches too, and why nothing of the template is lost."""
 
-ELSEWHERE = {"provider": "tests/services/gateway/access/test_oidc.py"}
+ELSEWHERE = {"provider": "tests/services/gateway/security/test_s07_oidc.py"}
 """Scenes that need more than a gateway, and the tests that execute their examples."""
 
 named = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
