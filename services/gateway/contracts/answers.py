@@ -32,6 +32,7 @@ _BODY: Final = (
     "invalid_body",
     "unknown_field",
 )
+_LATER: Final = frozenset({408, 429, 503})
 _WRITE: Final = ("conflict", "idempotency_in_flight", "idempotency_key_reused", "limits_degraded")
 
 
@@ -62,7 +63,7 @@ def answers_of(codes: list[str]) -> dict[str, Schema]:
     return {
         str(status): {
             "description": f"Problem; `code` is one of: {', '.join(sorted(found))}",
-            "headers": {"X-Request-Id": _REQUEST_ID} | (_RETRY if status in {429, 503} else {}),
+            "headers": _named("X-Request-Id", *(("Retry-After",) if status in _LATER else ())),
             "content": {"application/problem+json": {"schema": {"$ref": REF + "ProblemDocument"}}},
         }
         for status, found in sorted(by_status.items())
@@ -73,34 +74,40 @@ def _header(description: str, kind: str = "string") -> Schema:
     return {"description": description, "schema": {"type": kind}}
 
 
-_REQUEST_ID: Final = _header("Leads to the log of this request; yours where you sent one")
-_RETRY: Final = {"Retry-After": _header("Seconds after which it may go well", "integer")}
-_LIMITS: Final = {
+HEADERS: Final[dict[str, Schema]] = {
+    "X-Request-Id": _header("Leads to the log of this request; yours where you sent one"),
+    "Retry-After": _header("Seconds after which it may go well", "integer"),
     "RateLimit-Policy": _header('Your limits: `"burst";q=20;w=1, "sustained";q=600;w=60`'),
     "RateLimit": _header('The tightest of them: `"sustained";r=583;t=41`, what is left and seconds until it is full'),
-}
-_TAGGED: Final = {
     "ETag": _header("Of these very bytes; send it as `If-None-Match`"),
     "Cache-Control": _header("How long your own cache may keep it"),
+    "Idempotent-Replayed": _header("`true`: the answer of the first request with this key"),
+    "Deprecation": _header("Since when it is deprecated: `@` and Unix seconds (RFC 9745)"),
+    "Link": _header("Where the deprecation is explained"),
+    "Sunset": _header("When it ends (RFC 8594)"),
 }
-_REPLAYED: Final = {"Idempotent-Replayed": _header("`true`: the answer of the first request with this key")}
+"""Header fields of answers, as components of the document."""
+
+
+def _named(*names: str) -> Schema:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
 def reading_headers(operation: Operation[Any, Any]) -> Schema:
     """Return the head of an answer that may be unchanged."""
-    return {"X-Request-Id": _REQUEST_ID} | _TAGGED | _common(operation)
+    return _named("X-Request-Id", "ETag", "Cache-Control", "RateLimit-Policy", "RateLimit", *_ends(operation))
 
 
 def writing_headers(operation: Operation[Any, Any]) -> Schema:
     """Return the head of every other answer."""
-    return {"X-Request-Id": _REQUEST_ID} | (_REPLAYED if operation.writes else {}) | _common(operation)
+    replayed = ("Idempotent-Replayed",) if operation.writes else ()
+    return _named("X-Request-Id", *replayed, "RateLimit-Policy", "RateLimit", *_ends(operation))
 
 
-def _common(operation: Operation[Any, Any]) -> Schema:
-    found: Schema = dict(_LIMITS)
+def _ends(operation: Operation[Any, Any]) -> list[str]:
+    found = []
     if operation.deprecated_ns is not None:
-        found["Deprecation"] = _header("Since when it is deprecated: `@` and Unix seconds (RFC 9745)")
-        found["Link"] = _header("Where the deprecation is explained")
+        found += ["Deprecation", "Link"]
     if operation.sunset_ns is not None:
-        found["Sunset"] = _header("When it ends (RFC 8594)")
+        found.append("Sunset")
     return found

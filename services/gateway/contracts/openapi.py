@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from services.gateway.access.scopes import Scope
-from services.gateway.contracts.answers import problem_answers, reading_headers, writing_headers
+from services.gateway.contracts.answers import HEADERS, problem_answers, reading_headers, writing_headers
 from services.gateway.contracts.probes import PROBES
 from services.gateway.contracts.rpc import TYPES as RPC_TYPES
 from services.gateway.contracts.rpc import rpc_paths
@@ -30,6 +30,12 @@ _SECURITY: Final = {
         "bearerFormat": "JWT",
         "description": "A signed-in person's access token; it lives ten minutes.",
     },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-csx_access",
+        "description": "The same token in the browser's cookie; every change then needs `X-CSRF-Token` too.",
+    },
 }
 
 
@@ -48,8 +54,8 @@ def document(operations: Iterable[Operation[Any, Any]]) -> Schema:
         "info": {"title": "CryptoSatX gateway", "version": VERSION, "description": _ABOUT},
         "tags": [{"name": name} for name in dict.fromkeys([*(one.tag for one in rows), "rpc", "system"])],
         "paths": paths,
-        "components": {"schemas": schemas.components(paths), "securitySchemes": _SECURITY},
-        "security": [{"key": []}, {"token": []}],
+        "components": {"schemas": schemas.components(paths), "headers": HEADERS, "securitySchemes": _SECURITY},
+        "security": [{"key": []}, {"token": []}, {"session": []}],
     }
 
 
