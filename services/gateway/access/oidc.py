@@ -71,7 +71,7 @@ class Elsewhere:
         self, provider: Provider, secrets: Sequence[bytes], roles: Roles, *, clock: Callable[[], int] = now_ns
     ) -> None:
         self._provider = provider
-        self._client = provider.client
+        self.client = provider.client
         self._roles = roles
         self._keys = [hashlib.sha256(_LABEL + secret).digest() for secret in secrets]
         self._clock = clock
@@ -92,8 +92,8 @@ class Elsewhere:
         query = urlencode(
             {
                 "response_type": "code",
-                "client_id": self._client.client_id,
-                "redirect_uri": self._client.redirect_uri,
+                "client_id": self.client.client_id,
+                "redirect_uri": self.client.redirect_uri,
                 "scope": _SCOPE,
                 "state": flow.state,
                 "nonce": flow.nonce,
@@ -113,7 +113,7 @@ class Elsewhere:
         flow = self._opened(kept)
         if flow is None or not hmac.compare_digest(flow.state.encode(), brought.state.encode("utf-8", "replace")):
             raise field_problem("unauthenticated", "state", "this sign-in did not begin in this browser: begin again")
-        if brought.iss and brought.iss != self._client.issuer:
+        if brought.iss and brought.iss != self.client.issuer:
             raise field_problem("unauthenticated", "iss", "another provider answered")
         if brought.error or not brought.code:
             said = brought.error if _ERROR.fullmatch(brought.error) else "no code"
@@ -130,7 +130,7 @@ class Elsewhere:
         said = claims.get(self._roles.claim) if self._roles.claim else None
         values = {value for value in (said if isinstance(said, list) else [said]) if isinstance(value, str)}
         return Identity(
-            issuer=self._client.issuer,
+            issuer=self.client.issuer,
             subject=subject,
             name=str(claims.get("preferred_username") or claims.get("email") or ""),
             role=Role.TRADER if values & self._roles.traders else Role.READER,

@@ -1,10 +1,14 @@
 """Settings of signing in: keys in any form that an environment can hold, addresses that nobody reads along with."""
 
 import pytest
+from pydantic import SecretStr
 
+from libs.common.runtime.settings import load
 from services.gateway.access.checking import keys_fault, url_fault
+from services.gateway.access.fetching import Fetcher
 from services.gateway.access.seals import elsewhere_of, seals_of
 from services.gateway.access.signing import SigningKeys, new_key
+from services.gateway.perimeter.transport import Transport
 from services.gateway.settings import Settings
 
 
@@ -48,26 +52,22 @@ def test_addresses_that_are_not(url, plain, fault):
 
 
 def test_cookies_are_bound_to_https_wherever_it_is_spoken():
-    plain = Settings(secret="s" * 32)
+    secret = SecretStr("s" * 32)
+    plain = Settings(secret=secret)
     behind = Settings(
-        secret="s" * 32, transport="proxy", trusted_proxies=("10.0.0.0/24",), public_url="https://a.example"
+        secret=secret, transport=Transport.PROXY, trusted_proxies=("10.0.0.0/24",), public_url="https://a.example"
     )
     assert not seals_of(plain, plain.secrets).secure
     assert seals_of(behind, behind.secrets).secure
     assert seals_of(behind, behind.secrets).public_url == "https://a.example"
 
 
-async def test_a_provider_sends_people_back_to_the_public_address():
-    from services.gateway.access.fetching import Fetcher
-
-    fetcher = Fetcher()
-    settings = Settings(
-        oidc_issuer="https://id.example",
-        oidc_client_id="csx",
-        public_url="https://a.example/",
-        oidc_traders="Desk, Floor",
-    )
-    elsewhere = elsewhere_of(settings, [b"s" * 32], fetcher)
-    assert elsewhere._client.redirect_uri == "https://a.example/v1/auth/oidc/callback"
+async def test_a_provider_sends_people_back_to_the_public_address(monkeypatch):
+    monkeypatch.setenv("CSX_GATEWAY_OIDC_ISSUER", "https://id.example")
+    monkeypatch.setenv("CSX_GATEWAY_PUBLIC_URL", "https://a.example/")
+    monkeypatch.setenv("CSX_GATEWAY_OIDC_TRADERS", "Desk, Floor")
+    settings, fetcher = load(Settings), Fetcher()
+    client = elsewhere_of(settings, [b"s" * 32], fetcher).client
+    assert (client.issuer, client.redirect_uri) == ("https://id.example", "https://a.example/v1/auth/oidc/callback")
     assert settings.oidc_traders == ("Desk", "Floor")
     await fetcher.stop()

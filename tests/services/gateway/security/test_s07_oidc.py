@@ -58,6 +58,7 @@ async def test_who_comes_from_the_provider_is_a_person_here_with_the_role_its_cl
     known = await people.known_elsewhere(gateway.store.pool, issuer.url, "00u-grace")
     acts = await gateway.store.pool.fetch("SELECT action FROM gateway.audit ORDER BY seq")
     assert [act["action"] for act in acts] == ["users.create", "auth.sign_in"]
+    assert known is not None
     assert known.password is None
 
 
@@ -68,6 +69,7 @@ async def test_the_same_person_comes_again_with_todays_role_and_an_administrator
         await browser.get(await _sent(browser))
         assert (await browser.get("/v1/auth/session")).json()["role"] == "reader"
         known = await people.known_elsewhere(gateway.store.pool, issuer.url, "00u-grace")
+        assert known is not None
         await people.set_role(gateway.store.pool, known.user_id, Role.ADMIN)
         await browser.get(await _sent(browser))
         assert (await browser.get("/v1/auth/session")).json()["role"] == "admin"
