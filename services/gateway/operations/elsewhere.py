@@ -11,14 +11,15 @@ from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.operation import Example, Nothing, Operation, Surface
 from services.gateway.problems import Problem
 
-_Text = Annotated[str, Meta(max_length=4096)]
+_Code = Annotated[str, Meta(max_length=2048)]
+_Text = Annotated[str, Meta(max_length=512)]  # all together are shorter than the longest address
 _Ignored = Annotated[_Text | None, Meta(description="Some providers send it; it is not read")]
 
 
 class Returned(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a provider sends back with the browser."""
 
-    code: Annotated[_Text, Meta(description="Good once, for a token")] = ""
+    code: Annotated[_Code, Meta(description="Good once, for a token")] = ""
     state: Annotated[_Text, Meta(description="What the browser was sent with")] = ""
     iss: Annotated[_Text, Meta(description="Who sends it back (RFC 9207)")] = ""
     error: Annotated[_Text, Meta(description="Why there is no code")] = ""
