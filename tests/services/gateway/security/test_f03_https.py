@@ -95,7 +95,7 @@ async def test_f03_tls_is_spoken_by_ourselves(tmp_path):
     cert.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     form = serialization.PrivateFormat.PKCS8
     secret.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    settings = Settings(transport="tls", tls_cert=cert, tls_key=secret)
+    settings = Settings(transport=Transport.TLS, tls_cert=cert, tls_key=secret)
     app, port = Perimeter(echo, settings.rules), free_port()
     stop = await serve(app, "127.0.0.1", port, Process("gateway", settings), tls=settings.tls)
     try:
