@@ -16,8 +16,9 @@ BENCH ?=
 SOAK ?=
 TESTS ?= tests
 FUZZ ?=
+API ?= 300
 
-.PHONY: help setup run test fuzz check format picture chats doctor bench breadth soak chaos messages causality charts definitions clean
+.PHONY: help setup run test api contracts fuzz check format picture chats doctor bench breadth soak chaos messages causality charts definitions clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -76,6 +77,12 @@ endif
 fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet
 	$(BIN)/python -m tests.fuzz.parsers $(FUZZ)
+
+api: setup ## Schemathesis with all its checks over the served API: five minutes as nobody, as a reader, as an administrator (API=60)
+	CSX_API_SECONDS=$(API) $(BIN)/pytest tests/services/gateway/conformance
+
+contracts: setup ## Write the documents of the API anew into docs/contracts, unless they break a promise of those there
+	@$(BIN)/csx gateway contracts docs/contracts
 
 bench: setup ## Speed, as ratios against limits and a peer library (needs ../shared/data; BENCH="--runs 3")
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group bench --quiet
