@@ -128,7 +128,7 @@ async def main(process: Process, settings: Settings) -> None:
             limit_bytes=limit_bytes(settings.memory_limit_mib),
         ),
     )
-    app = build(desk, guard=access.guard, sessions=sessions, mcp_writes=settings.mcp_writes)
+    app = build(desk, guard=access.guard, sessions=sessions, public_url=settings.url, mcp_writes=settings.mcp_writes)
     beside = [
         process.spawn(_flush(live), name="book flush"),
         *(process.spawn(work, name=name) for name, work in sessions.works().items()),
