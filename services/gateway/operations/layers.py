@@ -84,12 +84,8 @@ def _reader(layer: str, kind: str) -> Callable[[Desk, Caller, TickStretch | BarS
     async def read(desk: Desk, _caller: Caller, wanted: TickStretch | BarStretch) -> LayerAnswer:
         market, span, after_ns = await market_page(desk, kind, wanted)
         row, now_ns = market.row, market.now_ns
-        found = await desk.latest.readings(row.venue, row.symbol, now_ns)
-        newest = [
-            reading
-            for reading in found
-            if reading.layer == layer and reading.timeframe is wanted.timeframe and reading.origin is row.origin
-        ]
+        found = await desk.latest.readings(row.venue, row.symbol, now_ns, [f"{layer}|{wanted.timeframe or ''}"])
+        newest = [reading for reading in found if reading.origin is row.origin]
         kept = await desk.store.readings.readings(row, layer, wanted.timeframe, span, after_ns)
         page, more = kept[: wanted.limit], len(kept) > wanted.limit
         return LayerAnswer(

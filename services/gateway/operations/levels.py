@@ -17,12 +17,14 @@ from services.gateway.schemas.levels import (
     Regimes,
     Structures,
     levels_of,
+    nearest,
     profile_fields,
     regime_views,
     structure_views,
 )
 from services.gateway.schemas.markets import Reading
 from services.gateway.store.readings import StructureFilter
+from services.gateway.store.rows import MarketRow
 
 _BTC: Final = "BTC-USDT-PERP"
 _FRESH: Final = Freshness(1.0, 5.0)
@@ -40,6 +42,7 @@ class LevelsWanted(OfMarket, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     kind: Annotated[_Word | None, Meta(description="For instance `order_block`, `poc`, `bid_wall`")] = None
     side: Annotated[_Side | None, Meta(description="1 supports, -1 resists, 0 neither")] = None
     state: Annotated[_Word | None, Meta(description="For instance `fresh`, `touched`, `untouched`")] = None
+    limit: Annotated[int, Meta(ge=1, le=500, description="At most so many, those nearest the price")] = 100
 
 
 class StructuresWanted(OfMarket, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,16 +68,16 @@ class HeatmapWanted(ProfileWanted, frozen=True, forbid_unknown_fields=True, kw_o
     of: Annotated[Literal["book", "liquidations"], Meta(description="Resting orders, or liquidations seen")] = "book"
 
 
-async def _newest(desk: Desk, venue: str, symbol: str, origin: str, now_ns: int) -> list[Reading]:
-    found = await desk.latest.readings(venue, symbol, now_ns)
-    return [reading for reading in found if reading.origin == origin]
+async def _newest(desk: Desk, row: MarketRow, now_ns: int, slots: list[str] | None = None) -> list[Reading]:
+    found = await desk.latest.readings(row.venue, row.symbol, now_ns, slots)
+    return [reading for reading in found if reading.origin is row.origin]
 
 
 async def _levels(desk: Desk, _caller: Caller, wanted: LevelsWanted) -> Levels:
     market = await desk.board.standing(wanted.symbol, wanted.venue)
     row = market.row
     price, _, _ = await desk.latest.top(row.venue, row.symbol, market.now_ns)
-    levels = levels_of(await _newest(desk, row.venue, row.symbol, row.origin, market.now_ns))
+    levels = levels_of(await _newest(desk, row, market.now_ns))
     fits = [
         level
         for level in levels
@@ -84,9 +87,10 @@ async def _levels(desk: Desk, _caller: Caller, wanted: LevelsWanted) -> Levels:
         and (wanted.side is None or level.side == wanted.side)
         and (wanted.state is None or level.state == wanted.state)
     ]
-    cause = None if fits else "none_fits" if levels else "no_reading"
     last = price.price if price and price.origin is row.origin else None
-    return Levels(**market.head, price=last, data=fits, cause=cause)
+    shown = nearest(fits, last, wanted.limit)
+    cause = None if fits else "none_fits" if levels else "no_reading"
+    return Levels(**market.head, price=last, data=shown, left_out=len(fits) - len(shown), cause=cause)
 
 
 async def _structures(desk: Desk, _caller: Caller, wanted: StructuresWanted) -> Structures:
@@ -112,7 +116,8 @@ async def _structures(desk: Desk, _caller: Caller, wanted: StructuresWanted) -> 
 async def _regime(desk: Desk, _caller: Caller, wanted: OfMarket) -> Regimes:
     market = await desk.board.standing(wanted.symbol, wanted.venue)
     row = market.row
-    found = regime_views(await _newest(desk, row.venue, row.symbol, row.origin, market.now_ns))
+    slots = [f"technicals|{timeframe}" for timeframe in Timeframe]
+    found = regime_views(await _newest(desk, row, market.now_ns, slots))
     return Regimes(**market.head, data=found, cause=None if found else "no_reading")
 
 

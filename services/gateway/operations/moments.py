@@ -39,7 +39,7 @@ async def _get(desk: Desk, _caller: Caller, wanted: OfMarket) -> MarketDetail:
     row, rule = await desk.board.choose(wanted.symbol, wanted.venue)
     now_ns, one = desk.clock(), Span(limit=1)
     price, book, kept = await desk.latest.top(row.venue, row.symbol, now_ns)
-    readings = await desk.latest.readings(row.venue, row.symbol, now_ns)
+    cells = await desk.latest.all_cells(row.venue, row.symbol)
     marks = mark_views(await desk.store.flows.marks(row, one), now_ns)
     funding = funding_views(await desk.store.flows.funding(row, one), now_ns)
     interest = open_interest_views(await desk.store.flows.open_interest(row, one), now_ns)
@@ -50,7 +50,7 @@ async def _get(desk: Desk, _caller: Caller, wanted: OfMarket) -> MarketDetail:
         mark=marks[0] if marks else None,
         funding=funding[0] if funding else None,
         open_interest=interest[0] if interest else None,
-        layers=scores(reading for reading in readings if reading.origin is row.origin),
+        layers=scores(cells, row.origin, now_ns, desk.stale_after_s),
     )
 
 

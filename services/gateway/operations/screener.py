@@ -19,6 +19,7 @@ from services.gateway.schemas.screener import (
     ScreenerRow,
     column_view,
     regime_of,
+    slots_of,
     values_of,
 )
 from services.gateway.schemas.screening import Condition, ConditionError, Key, chosen, column_of, conditions, sort_key
@@ -66,7 +67,7 @@ async def _screen(desk: Desk, _caller: Caller, wanted: ScreenWanted) -> Screen:
     after = _after(desk, kind, wanted, descending=descending)
     rows = await desk.store.record.screen(wanted.timeframe, wanted.venue)
     now_ns = desk.clock()
-    cells = await desk.latest.cells([(row["venue"], row["symbol"]) for row in rows])
+    cells = await desk.latest.cells([(row["venue"], row["symbol"]) for row in rows], slots_of(wanted.timeframe))
     prices = {(price.venue, price.symbol): price for price in await desk.latest.prices(now_ns)}
     reports = await desk.latest.qualities()
     found: list[tuple[Key, ScreenerRow]] = []
@@ -109,8 +110,9 @@ async def _screen(desk: Desk, _caller: Caller, wanted: ScreenWanted) -> Screen:
 async def _regimes(desk: Desk, _caller: Caller, wanted: RegimesWanted) -> MarketRegimes:
     place = desk.board.place(_REGIMES, wanted.cursor, str, str)
     markets = [row for row in await desk.store.markets() if wanted.venue is None or row.venue == wanted.venue]
-    cells = await desk.latest.cells([(row.venue, row.symbol) for row in markets])
-    now_ns, slot = desk.clock(), f"technicals|{wanted.timeframe}"
+    slot = f"technicals|{wanted.timeframe}"
+    cells = await desk.latest.cells([(row.venue, row.symbol) for row in markets], [slot])
+    now_ns = desk.clock()
     found = [
         regime_of(row, own[slot], now_ns)
         for row, own in zip(markets, cells, strict=True)

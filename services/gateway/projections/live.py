@@ -70,23 +70,30 @@ class Live:
         seen_ns = self._clock()
         views = Views()
         touched: set[tuple[str, str, str]] = set()
+        prices: dict[tuple[str, str], Trade] = {}
+        readings: dict[tuple[str, str, str, str], LayerReading] = {}
         for record in records:
             event = record.event
             metrics.PROJECTED.labels(type(event).__name__).inc()
             match event:
                 case Trade():
-                    self._trade(views, event, seen_ns)
+                    views.trades.setdefault((event.venue, event.symbol, event.origin), []).append(event)
+                    prices[event.venue, event.symbol] = event
                     stream, event_ns = "trades", event.event_ns
                 case BookSnapshot() | BookDelta():
                     self._book(event)
                     stream, event_ns = "books", event.event_ns
                 case LayerReading():
-                    _read(views, event, seen_ns)
+                    readings[event.venue, event.symbol, event.layer, str(event.timeframe or "")] = event
                     stream, event_ns = "readings", event.as_of_ns
                 case _:
                     continue
             self._sight((event.venue, event.symbol, stream), event.origin, event_ns, seen_ns)
             touched.add((event.venue, event.symbol, stream))
+        for trade in prices.values():
+            views.prices[trade.venue, trade.symbol] = _price(trade, seen_ns)
+        for reading in readings.values():
+            _read(views, reading, seen_ns)
         for key in touched:
             views.feeds[key] = self._feed(key)
         self._show_books(views, seen_ns)
@@ -100,21 +107,6 @@ class Live:
         self._show_books(views, self._clock(), everything=everything)
         announce_newest(views)
         await self._latest.write(views)
-
-    def _trade(self, views: Views, trade: Trade, seen_ns: int) -> None:
-        views.trades.setdefault((trade.venue, trade.symbol, trade.origin), []).append(trade)
-        views.prices[trade.venue, trade.symbol] = Price(
-            venue=trade.venue,
-            symbol=trade.symbol,
-            origin=trade.origin,
-            price=trade.price,
-            size=trade.size,
-            side=trade.side,
-            trade_id=trade.trade_id,
-            event_ns=trade.event_ns,
-            event_time=rfc3339(trade.event_ns),
-            seen_ns=seen_ns,
-        )
 
     def _book(self, event: BookSnapshot | BookDelta) -> None:
         key = event.venue, event.symbol
@@ -195,6 +187,21 @@ class Live:
             await self._store.touch(rows)
 
 
+def _price(trade: Trade, seen_ns: int) -> Price:
+    return Price(
+        venue=trade.venue,
+        symbol=trade.symbol,
+        origin=trade.origin,
+        price=trade.price,
+        size=trade.size,
+        side=trade.side,
+        trade_id=trade.trade_id,
+        event_ns=trade.event_ns,
+        event_time=rfc3339(trade.event_ns),
+        seen_ns=seen_ns,
+    )
+
+
 def _read(views: Views, reading: LayerReading, seen_ns: int) -> None:
     key = reading.venue, reading.symbol, reading.layer, str(reading.timeframe or "")
     views.readings[key] = Reading(
@@ -211,13 +218,11 @@ def _read(views: Views, reading: LayerReading, seen_ns: int) -> None:
         as_of=rfc3339(reading.as_of_ns),
         seen_ns=seen_ns,
     )
-    facts = kept_facts(reading.layer, reading.facts)
-    if facts is not None:
-        views.cells.setdefault(key[:2], {})[f"{reading.layer}|{key[3]}"] = Cell(
-            origin=reading.origin,
-            score=reading.score,
-            confidence=reading.confidence,
-            facts=facts,
-            as_of_ns=reading.as_of_ns,
-            seen_ns=seen_ns,
-        )
+    views.cells.setdefault(key[:2], {})[f"{reading.layer}|{key[3]}"] = Cell(
+        origin=reading.origin,
+        score=reading.score,
+        confidence=reading.confidence,
+        facts=kept_facts(reading.layer, reading.facts),
+        as_of_ns=reading.as_of_ns,
+        seen_ns=seen_ns,
+    )

@@ -76,7 +76,10 @@ class Levels(OfMarket, frozen=True, kw_only=True):
     price: float | None
     """Last trade; absent before one came."""
     data: list[LevelView]
+    left_out: int
+    """Levels that fit, farther from the price than those."""
     cause: str | None
+    """`no_reading`: no layer has named one; `none_fits`: none of this kind."""
 
 
 class StructureView(Struct, frozen=True, kw_only=True):
@@ -186,6 +189,14 @@ def levels_of(readings: Sequence[Reading]) -> list[LevelView]:
     """Return every mark of `readings`, the highest first."""
     found = [_level(reading, mark) for reading in readings for mark in reading.marks]
     return sorted(found, key=lambda level: (-level.high, -level.low, level.layer, level.timeframe or "", level.kind))
+
+
+def nearest(levels: Sequence[LevelView], price: float | None, limit: int) -> list[LevelView]:
+    """Return at most `limit` of `levels`, those nearest `price` (without one: the first), in their order."""
+    if price is None or len(levels) <= limit:
+        return list(levels[:limit])
+    away = sorted((max(level.low - price, price - level.high, 0.0), n) for n, level in enumerate(levels))
+    return [levels[n] for n in sorted(n for _, n in away[:limit])]
 
 
 def _level(reading: Reading, mark: Mark) -> LevelView:

@@ -85,10 +85,14 @@ class MarketRegimes(Struct, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-def kept_facts(layer: str, facts: Mapping[str, Fact]) -> dict[str, Fact] | None:
-    """Return what the screener keeps of a layer's facts; None: nothing of this layer."""
-    names = _KEPT.get(layer)
-    return None if names is None else {name: facts[name] for name in names if facts.get(name) is not None}
+def kept_facts(layer: str, facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """Return what the screener keeps of a layer's facts: what its columns ask, and why it abstains."""
+    return {name: facts[name] for name in (*_KEPT.get(layer, ()), "cause") if facts.get(name) is not None}
+
+
+def slots_of(timeframe: Timeframe) -> list[str]:
+    """Return the cells that a screen of `timeframe` looks at."""
+    return [f"{layer}|{of}" for layer in FACTS for of in (timeframe.value, "")]
 
 
 def column_view(name: str) -> ColumnView:

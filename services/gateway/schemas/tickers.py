@@ -1,15 +1,16 @@
 """Views of one market's moment: its ticker, its newest trades, and all of it in short. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct
 
-from libs.common.events import Fact, Side, Timeframe, Trade
+from libs.common.events import Fact, Origin, Side, Timeframe, Trade
 from services.gateway.schemas.flows import FundingView, MarkView, OpenInterestView
-from services.gateway.schemas.markets import Book, Price, Reading
+from services.gateway.schemas.markets import Book, Price
 from services.gateway.schemas.provenance import OfMarket
-from services.gateway.schemas.times import rfc3339
+from services.gateway.schemas.times import age_s, rfc3339
+from services.gateway.store.latest import Cell
 
 NO_BOOK: Final = "no_book"
 ONE_SIDED: Final = "one_sided"
@@ -107,22 +108,28 @@ def best(book: Book | None) -> dict[str, Any]:
     }
 
 
-def scores(readings: Iterable[Reading]) -> list[Score]:
-    """Return readings in short."""
-    return [
-        Score(
-            layer=reading.layer,
-            timeframe=reading.timeframe,
-            score=reading.score,
-            confidence=reading.confidence,
-            cause=reading.facts.get("cause"),
-            as_of_ns=reading.as_of_ns,
-            as_of=reading.as_of,
-            age_s=reading.age_s,
-            stale=reading.stale,
+def scores(cells: Mapping[str, Cell], origin: Origin, now_ns: int, stale_after_s: float) -> list[Score]:
+    """Return what layers read, in short, by `layer|timeframe`; what another origin said is left out."""
+    found: list[Score] = []
+    for slot, cell in cells.items():
+        layer, _, timeframe = slot.partition("|")
+        if cell.origin is not origin:
+            continue
+        age = age_s(cell.seen_ns, now_ns)
+        found.append(
+            Score(
+                layer=layer,
+                timeframe=Timeframe(timeframe) if timeframe else None,
+                score=cell.score,
+                confidence=cell.confidence,
+                cause=cell.facts.get("cause"),
+                as_of_ns=cell.as_of_ns,
+                as_of=rfc3339(cell.as_of_ns),
+                age_s=age,
+                stale=age > stale_after_s,
+            )
         )
-        for reading in readings
-    ]
+    return found
 
 
 def trade_views(trades: Sequence[Trade]) -> list[TradeView]:

@@ -138,9 +138,9 @@ class Latest:
         value = await _value(self.redis, _BOOKS, f"{venue}|{symbol}")
         return self._aged(_book.decode(value), now_ns) if value else None
 
-    async def readings(self, venue: str, symbol: str, now_ns: int) -> list[Reading]:
-        """Return the newest reading of each layer, by name."""
-        found = await _values(self.redis, f"{_READINGS}{venue}|{symbol}")
+    async def readings(self, venue: str, symbol: str, now_ns: int, slots: Sequence[str] | None = None) -> list[Reading]:
+        """Return the newest reading of each layer (of `layer|timeframe` in `slots` only), by name."""
+        found = await _values(self.redis, f"{_READINGS}{venue}|{symbol}", slots)
         readings = [self._aged(_reading.decode(value), now_ns) for value in found]
         return sorted(readings, key=lambda reading: (reading.layer, reading.timeframe or ""))
 
@@ -179,13 +179,21 @@ class Latest:
         trades = [decode(value) for value in found]
         return [trade for trade in trades if isinstance(trade, Trade)]
 
-    async def cells(self, markets: Sequence[tuple[str, str]]) -> list[dict[str, Cell]]:
-        """Return the screener's cells of each of `markets`."""
+    async def cells(self, markets: Sequence[tuple[str, str]], slots: Sequence[str]) -> list[dict[str, Cell]]:
+        """Return the screener's cells of each of `markets`, those of `layer|timeframe` in `slots`."""
         pipe = self.redis.pipeline(transaction=False)
         for venue, symbol in markets:
-            pipe.hgetall(f"{_ROWS}{venue}|{symbol}")
+            pipe.hmget(f"{_ROWS}{venue}|{symbol}", list(slots))
         found = await pipe.execute() if markets else []
-        return [{_text(slot): _cell.decode(value) for slot, value in row.items()} for row in found]
+        return [
+            {slot: _cell.decode(value) for slot, value in zip(slots, row, strict=True) if value is not None}
+            for row in found
+        ]
+
+    async def all_cells(self, venue: str, symbol: str) -> dict[str, Cell]:
+        """Return every cell of one market, by `layer|timeframe`."""
+        found = await self.redis.hgetall(f"{_ROWS}{venue}|{symbol}")
+        return {_text(slot): _cell.decode(value) for slot, value in sorted(found.items())}
 
     async def issue_ticket(self, holder: str) -> str:
         """Return a word that opens one stream for `holder`, once, within half a minute."""
@@ -203,8 +211,9 @@ class Latest:
         return structs.replace(view, age_s=age, stale=age > self._stale_after_s)
 
 
-async def _values(redis: Redis, key: str) -> list[bytes]:
-    return [value.encode() if isinstance(value, str) else value for value in await redis.hvals(key)]
+async def _values(redis: Redis, key: str, fields: Sequence[str] | None = None) -> list[bytes]:
+    found = await redis.hvals(key) if fields is None else await redis.hmget(key, list(fields))
+    return [value.encode() if isinstance(value, str) else value for value in found if value is not None]
 
 
 def _text(value: bytes | str) -> str:

@@ -239,3 +239,12 @@ async def test_words_that_are_none_are_problems(gateway, make, answer):
         with pytest.raises(Problem) as raised:
             await answer(f"markets.{name}", symbol=BTC, **sent)
         assert raised.value.code == "invalid_parameter"
+
+
+async def test_of_many_levels_those_nearest_the_price_are_shown_in_their_order(gateway, make, answer):
+    marks = tuple(make.mark("swing_low", p, p + 5) for p in (100.0, 200.0, 300.0, 400.0))
+    await gateway.fold(make.trade(303.0), make.reading("smc", timeframe=Timeframe.M1, marks=marks))
+    said = await answer("markets.levels", symbol=BTC, limit=3)
+    assert ([x["low"] for x in said["data"]], said["left_out"]) == ([400.0, 300.0, 200.0], 1)
+    said = await answer("markets.levels", symbol=BTC, limit=1)
+    assert ([x["low"] for x in said["data"]], said["left_out"]) == ([300.0], 3)
