@@ -7,13 +7,21 @@ and a count of what it still has to get; when that outgrows its bound, it is cut
 import asyncio
 from collections import deque
 from collections.abc import Mapping
+from functools import cache
 from typing import Protocol
+
+from prometheus_client import Counter
 
 from services.gateway import metrics
 from services.gateway.stream.closing import Close
 from services.gateway.stream.envelope import Kept, Message, whole
 from services.gateway.stream.index import Topic
 from services.gateway.stream.tail import Tail
+
+
+@cache
+def _sent(channel: str) -> Counter:
+    return metrics.SENT.labels(channel)
 
 
 class Line(Protocol):
@@ -270,4 +278,4 @@ class Client:
     def _write(self, channel: str, payload: bytes) -> None:
         if payload:
             self.line.write(payload)
-            metrics.SENT.labels(channel).inc()
+            _sent(channel).inc()

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from redis.exceptions import RedisError
@@ -109,7 +110,8 @@ async def test_a_hundred_reconnects_at_random_moments_see_every_signal_once_and_
         speak(gateway, make, replicas, count, chance, killed=lambda n: n % 17 == 5), name="speaking"
     )
     last = f"sig-{count - 1:04d}"
-    cursor, heard = "live", []
+    cursor = "live"
+    heard: list[dict[str, Any]] = []
     async with asyncio.timeout(120):
         for turn in range(10_000):
             async with desk(chance.choice(replicas).address, gateway.key) as client:
