@@ -8,7 +8,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
-from services.gateway.access import audit, usage
+from services.gateway.access import audit, refresh, usage
 from services.gateway.idempotency import PostgresLedger
 from services.gateway.outages import OUTAGES
 from services.gateway.store import alerting
@@ -43,6 +43,9 @@ def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], 
     async def shorten_alerts() -> int:
         return await alerting.prune(pool(), clock())
 
+    async def shorten_sessions() -> int:
+        return await refresh.prune(pool(), clock())
+
     async def shorten_views() -> dict[str, int]:
         return await shorten(pool(), clock())
 
@@ -50,6 +53,7 @@ def chores(pool: Callable[[], Any], ledger: PostgresLedger, clock: Callable[[], 
         Chore("views of long ago", shorten_views),
         Chore("answers for who repeats a request", ledger.prune),
         Chore("use of keys", shorten_usage),
+        Chore("sessions that ended", shorten_sessions),
         Chore("rules that are gone, and old deliveries", shorten_alerts),
         Chore("audit", shorten_audit),
         Chore("head of the audit", say_head),

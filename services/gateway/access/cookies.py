@@ -8,8 +8,6 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.gateway.access.tokens import LIFE_S
-
 PATH: Final = "/v1/auth"
 """What only signing in needs is not sent elsewhere."""
 _SECURE: Final = "__Host-"
@@ -46,10 +44,10 @@ class Cookies:
         )
         return Sent(access, refresh, flow)
 
-    def session(self, access: str, refresh: str, *, refresh_s: int) -> list[str]:
+    def session(self, access: str, refresh: str, *, access_s: int, refresh_s: int) -> list[str]:
         """Return the lines that keep a session in a browser."""
         return [
-            self._line(self._access, access, path="/", age_s=LIFE_S),
+            self._line(self._access, access, path="/", age_s=access_s),
             self._line(self._refresh, refresh, path=PATH, age_s=refresh_s),
         ]
 

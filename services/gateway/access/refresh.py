@@ -19,6 +19,8 @@ IDLE_S: Final = 7 * 86_400
 """A session ends when it was not refreshed for so long."""
 LIFE_S: Final = 30 * 86_400
 """And in any case."""
+KEPT_NS: Final = 7 * 86_400 * SECOND_NS
+"""How long a session that ended stays on record."""
 RACE_NS: Final = 5 * SECOND_NS
 
 _BEGIN: Final = """
@@ -39,6 +41,8 @@ _FAMILY: Final = """
 SELECT f.family_id, f.user_id, f.key_id, f.expires_ns, f.ended_ns, u.name, u.role, u.disabled_ns
 FROM gateway.families f JOIN gateway.users u USING (user_id) WHERE f.family_id = $1
 """
+
+_PRUNE: Final = "DELETE FROM gateway.families WHERE least(expires_ns, ended_ns) < $1"
 
 
 class Family(Struct, frozen=True, kw_only=True):
@@ -129,6 +133,12 @@ async def find(connection: Any, family_id: str) -> Family | None:
 async def end(connection: Any, family_id: str, *, at_ns: int, reason: str) -> bool:
     """End a family; False: it had ended."""
     return await connection.fetchval(_END, bytes.fromhex(family_id), at_ns, reason) is not None
+
+
+async def prune(connection: Any, now_ns: int) -> int:
+    """Forget sessions that ended long ago, with their tokens; return how many."""
+    deleted = await connection.execute(_PRUNE, now_ns - KEPT_NS)
+    return int(deleted.rpartition(" ")[2])
 
 
 def digest(text: str) -> bytes:

@@ -1,5 +1,6 @@
 """Signing in and out: a password, a key or an identity in; a session in cookies out, each step in the audit."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
@@ -18,10 +19,12 @@ from services.gateway.access.passwords import Passwords
 from services.gateway.access.principal import NOBODY, Principal
 from services.gateway.access.refresh import Family, Outcome, Rotation
 from services.gateway.access.sessions import holder, of_key, of_user
-from services.gateway.access.tokens import TokenError, Tokens
+from services.gateway.access.tokens import LIFE_S, TokenError, Tokens
 from services.gateway.problems import Problem, field_problem
 from services.gateway.schemas.sessions import SessionView
 from services.gateway.schemas.times import rfc3339
+
+log = logging.getLogger(__name__)
 
 _SECOND_NS: Final = 1_000_000_000
 _WRONG: Final = "the name or the password is wrong"
@@ -162,6 +165,8 @@ class SignIns:
             case Outcome.RACED:
                 raise Problem("conflict", "another tab of this browser has just refreshed the session: ask again")
             case Outcome.REUSED:
+                refused("reused", "")  # counts it
+                log.warning("a refresh token came twice: its session was ended", extra={"user": family.user_id})
                 await self._void(family.family_id)
                 raise field_problem("unauthenticated", "cookie", "this was used before: the session has been ended")
         if principal is None or rotation.family is None:
@@ -264,7 +269,7 @@ class SignIns:
         token, claims = self.tokens.issue(
             subject=family.user_id, family=family.family_id, role=principal.role, scopes=principal.scopes
         )
-        lines = self.cookies.session(token, text, refresh_s=refresh.IDLE_S)
+        lines = self.cookies.session(token, text, access_s=LIFE_S, refresh_s=refresh.IDLE_S)
         return Answered(self._view(family, principal, claims.exp - claims.iat), lines)
 
     def _left_s(self, text: str) -> int:

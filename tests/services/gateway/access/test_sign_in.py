@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.access import people
+from services.gateway.access import people, refresh
 from services.gateway.access.keys import mint
 from services.gateway.access.scopes import ROLES, Role
 from tests.services.gateway.entering import PASSWORD, Browser, person
@@ -204,6 +204,19 @@ async def test_an_open_stream_is_closed_when_its_session_ends(gateway, browser):
     assert await gateway.guard.renew(principal) == principal
     await browser.post("/v1/auth/sign-out")
     assert await gateway.guard.renew(principal) is None
+
+
+async def test_a_session_that_ended_is_on_record_for_a_week(gateway, browser):
+    await browser.sign_in()
+    await browser.post("/v1/auth/sign-out")
+    await browser.sign_in()
+    count = "SELECT (SELECT count(*) FROM gateway.families), (SELECT count(*) FROM gateway.refresh)"
+    now = gateway.clock()
+    assert await refresh.prune(gateway.store.pool, now + 6 * DAY_S * SECOND) == 0
+    assert await refresh.prune(gateway.store.pool, now + 8 * DAY_S * SECOND) == 1
+    assert tuple(await gateway.store.pool.fetchrow(count)) == (1, 1)
+    assert await refresh.prune(gateway.store.pool, now + 38 * DAY_S * SECOND) == 1
+    assert tuple(await gateway.store.pool.fetchrow(count)) == (0, 0)
 
 
 async def test_the_public_set_is_served(gateway, browser):

@@ -25,6 +25,12 @@ async def test_csrf_cookie_without_token_is_403(browser, path):
     assert (await browser.post(path)).status_code in {200, 201}
 
 
+@pytest.mark.parametrize("path", ["/v1/rpc", "/mcp"])
+async def test_csrf_other_surfaces_need_the_word_as_well(browser, path):
+    answer = await browser.http.post(path, json={"operation": "markets.list"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf")
+
+
 async def test_csrf_a_form_of_another_site_changes_nothing(browser):
     for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"):
         answer = await browser.http.post(
