@@ -1,5 +1,7 @@
 """The screener: conditions by their types, order with nulls last, each market once across pages; and regimes."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -192,6 +194,9 @@ def test_columns_say_what_they_are():
     assert all(column.meaning for column in COLUMNS.values())
     assert "rsi_14" in FACTS["technicals"]
     assert set(SHOWN) <= set(COLUMNS)
+    page = (Path(__file__).parents[4] / "docs" / "api-markets.md").read_text()
+    for name, column in COLUMNS.items():
+        assert f"| `{name}` | {column.type.value} |" in page, f"{name} is not in docs/api-markets.md"
 
 
 async def test_regimes_of_all_markets_by_word_and_venue(gateway, make, answer):
