@@ -12,6 +12,8 @@ from libs.common.events import FundingRate, Liquidation, Listing, MarkPrice, Met
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
 from services.gateway.store.flows import Flow, Flows
+from services.gateway.store.latest import Latest, Views
+from services.gateway.stream.announcing import flows_told
 
 FLOW_TOPICS: Final = (LIQUIDATIONS, FUNDING, OPEN_INTEREST, METRICS, INSTRUMENTS)
 
@@ -19,8 +21,9 @@ FLOW_TOPICS: Final = (LIQUIDATIONS, FUNDING, OPEN_INTEREST, METRICS, INSTRUMENTS
 class FlowFold:
     """What markets and vendors say besides trades, books and candles."""
 
-    def __init__(self, flows: Flows, clock: Callable[[], int] = now_ns) -> None:
+    def __init__(self, flows: Flows, latest: Latest, clock: Callable[[], int] = now_ns) -> None:
         self._flows = flows
+        self._latest = latest
         self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> None:
@@ -31,4 +34,6 @@ class FlowFold:
             metrics.PROJECTED.labels(type(event).__name__).inc()
             if isinstance(event, Liquidation | FundingRate | MarkPrice | OpenInterest | Metric | Listing):
                 events.append(event)
-        await self._flows.write(events, self._clock())
+        seen_ns = self._clock()
+        await self._flows.write(events, seen_ns)
+        await self._latest.write(Views(announcements=flows_told(events, seen_ns)))

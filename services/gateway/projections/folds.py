@@ -29,7 +29,7 @@ def folds(store: Store, latest: Latest, live: Live) -> tuple[Fold, ...]:
     return (
         Fold("gateway.history", HISTORY_TOPICS, History(store, latest)),
         Fold("gateway.signals", SIGNAL_TOPICS, SignalFold(store, latest)),
-        Fold("gateway.flows", FLOW_TOPICS, FlowFold(store.flows)),
+        Fold("gateway.flows", FLOW_TOPICS, FlowFold(store.flows, latest)),
         Fold("gateway.readings", READING_TOPICS, ReadingFold(store.readings)),
         Fold("gateway.quality", QUALITY_TOPICS, QualityFold(store.flows, latest)),
         Fold("gateway.live", LIVE_TOPICS, live),

@@ -1,14 +1,21 @@
 """Events and views to announcements: what every replica's stream clients hear. Pure."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
-from libs.common.events import Candle
+from libs.common.events import Candle, FundingRate, Liquidation
+from services.gateway.schemas.flows import FundingView, LiquidationView
 from services.gateway.schemas.markets import Book, LiveBar, Price, Reading, bar
+from services.gateway.schemas.provenance import when
+from services.gateway.schemas.told import LiveFunding, LiveLiquidation
 from services.gateway.store.announcements import Announcement
 from services.gateway.store.latest import Views
+
+_LIQUIDATIONS: Final = 100
+"""Newest of a batch that are announced."""
 
 STREAM_DEPTH: Final = 20
 """Levels a side that the stream sends."""
@@ -58,6 +65,44 @@ def reading_told(reading: Reading) -> Announcement:
         at_ns=reading.seen_ns,
         slot=f"{reading.layer}|{reading.timeframe or ''}",
     )
+
+
+def flows_told(events: Sequence[Struct], seen_ns: int) -> list[Announcement]:
+    """Return the newest liquidations of a batch and each market's newest funding rate, ready for the stream."""
+    liquidations = [event for event in events if isinstance(event, Liquidation)][-_LIQUIDATIONS:]
+    funding = {(event.venue, event.symbol): event for event in events if isinstance(event, FundingRate)}
+    return [
+        *(liquidation_told(event, seen_ns) for event in liquidations),
+        *(funding_told(event, seen_ns) for event in funding.values()),
+    ]
+
+
+def liquidation_told(event: Liquidation, seen_ns: int) -> Announcement:
+    """Return a forced closing ready for the stream; one never replaces another."""
+    view = LiquidationView(
+        price=event.price,
+        size=event.size,
+        notional=event.notional,
+        liquidated=event.liquidated,
+        **when(event.event_ns, seen_ns, seen_ns),
+    )
+    data = LiveLiquidation(venue=event.venue, symbol=event.symbol, origin=event.origin, liquidation=view)
+    slot = f"{event.event_ns}|{event.price}|{event.size}|{event.liquidated}"
+    return announcement(
+        "liquidations", (event.venue, event.symbol), data, event_ns=event.event_ns, at_ns=seen_ns, slot=slot
+    )
+
+
+def funding_told(event: FundingRate, seen_ns: int) -> Announcement:
+    """Return a funding rate ready for the stream."""
+    view = FundingView(
+        rate=event.rate,
+        interval_s=event.interval_s,
+        next_funding_ns=event.next_funding_ns,
+        **when(event.event_ns, seen_ns, seen_ns),
+    )
+    data = LiveFunding(venue=event.venue, symbol=event.symbol, origin=event.origin, funding=view)
+    return announcement("funding", (event.venue, event.symbol), data, event_ns=event.event_ns, at_ns=seen_ns)
 
 
 def live_bar(candle: Candle, seen_ns: int) -> Announcement:

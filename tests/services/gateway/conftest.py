@@ -102,7 +102,7 @@ class Gateway:
     def __post_init__(self) -> None:
         """Fold what has no other collaborators than the stores."""
         self.signals = SignalFold(self.store, self.latest, self.clock)
-        self.flows = FlowFold(self.store.flows, self.clock)
+        self.flows = FlowFold(self.store.flows, self.latest, self.clock)
         self.quality = QualityFold(self.store.flows, self.latest, self.clock)
         self.readings = ReadingFold(self.store.readings, self.clock)
 

@@ -9,7 +9,7 @@ import websockets
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from libs.common.events import Barrier, Outcome, Source
+from libs.common.events import Barrier, FundingRate, Liquidation, Outcome, PositionSide, Source
 from libs.common.runtime.errors import ConfigurationError
 from libs.common.runtime.process import Process
 from services.gateway.access.guard import Guard
@@ -143,6 +143,20 @@ async def test_only_what_was_asked_for_comes_until_it_is_given_up(gateway, addre
         await client.say(op="ping", id="p")
         await client.hear(type="pong", id="p")
     assert [m["data"]["price"] for m in client.heard if m.get("channel") == "price" and "data" in m] == [2.0, 4.0]
+
+
+async def test_liquidations_and_funding_come_as_they_are_said(gateway, address, make):
+    await gateway.fold(make.trade())
+    market = {"venue": "okx", "symbol": "BTC-USDT-PERP", "event_ns": make.NOON, "received_ns": 0}
+    liquidation = Liquidation(price=60_000.0, size=0.5, liquidated=PositionSide.LONG, **market)
+    async with desk(address, gateway.key) as client:
+        for channel in ("liquidations", "funding"):
+            await client.say(op="subscribe", channel=channel)
+            await client.hear(type="subscribed", channel=channel)
+        await gateway.fold(liquidation, FundingRate(rate=0.0001, interval_s=28_800, **market))
+        forced = (await client.hear(channel="liquidations"))["data"]
+        assert (forced["venue"], forced["liquidation"]["notional"]) == ("okx", 30_000.0)
+        assert (await client.hear(channel="funding"))["data"]["funding"]["rate"] == 0.0001
 
 
 async def test_several_symbols_are_asked_for_at_once(gateway, address, make):
