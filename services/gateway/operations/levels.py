@@ -13,16 +13,15 @@ from services.gateway.operations.operation import EVERYWHERE, Example, Freshness
 from services.gateway.operations.pages import OF_MARKET
 from services.gateway.schemas.levels import (
     Levels,
-    ProfileAnswer,
     Regimes,
     Structures,
     levels_of,
     nearest,
-    profile_fields,
     regime_views,
     structure_views,
 )
 from services.gateway.schemas.markets import Reading
+from services.gateway.schemas.profiles import ProfileAnswer, profile_fields
 from services.gateway.store.readings import StructureFilter
 from services.gateway.store.rows import MarketRow
 

@@ -1,6 +1,7 @@
 """Events of flows for the gateway's tests: what a venue, a vendor and ingest say besides trades and books."""
 
 from libs.common.events import (
+    Barrier,
     Event,
     FeedQuality,
     FundingRate,
@@ -12,10 +13,12 @@ from libs.common.events import (
     Metric,
     OpenInterest,
     Origin,
+    Outcome,
     PositionSide,
     Profile,
     ProfileKind,
     ProfileRow,
+    Timeframe,
 )
 from libs.common.events.symbols import parse
 
@@ -186,3 +189,26 @@ def profile(
 
 def profiles() -> list[Event]:
     return [profile(), profile(ProfileKind.BOOK), profile(ProfileKind.LIQUIDATIONS, cause="none_heard")]
+
+
+def outcome(
+    signal_id: str,
+    barrier: Barrier = Barrier.TARGET,
+    r: float | None = 1.5,
+    *,
+    at: int = NOON,
+    timeframe: Timeframe = Timeframe.M1,
+    symbol: str = BTC,
+) -> Outcome:
+    return Outcome(
+        venue="okx",
+        symbol=symbol,
+        origin=Origin.SIMULATED,
+        signal_id=signal_id,
+        timeframe=timeframe,
+        resolved_ns=at,
+        barrier=barrier,
+        r_multiple=r,
+        mfe=None if r is None else 2.0,
+        mae=None if r is None else -0.5,
+    )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from libs.common.events import LayerReading, Mark, Origin, ProfileKind, ProfileRow, Timeframe
 from services.gateway.problems import Problem
-from services.gateway.schemas.levels import rows_near
+from services.gateway.schemas.profiles import rows_near
 from services.gateway.store.structures import merge, structures
 from tests.services.gateway import flowing
 from tests.services.gateway.operations.conftest import walk
