@@ -1,9 +1,13 @@
 """A gateway of keys alone, as a process of its own: real stores and a port in; it serves until it is killed.
 
-What stands between the topics and the views is left out: it takes seconds to start, and writes no key.
+What stands between the topics and the views is left out: it takes seconds to start, and writes no key. For the same
+reason one process imports everything, and each gateway is forked from it: a line of stdin is a port, one of stdout
+the number of the process that serves it.
 """
 
 import asyncio
+import os
+import signal
 import sys
 
 from libs.common.runtime.process import Process
@@ -33,7 +37,7 @@ async def main(dsn: str, redis_url: str, port: int) -> None:
     await store.start()
     guard = Guard(Keyring(store))
     board = Board(store, latest)
-    sessions = Sessions(Hub(), board, guard, latest)
+    sessions = Sessions(Hub(), board, guard, store, latest)
     revocations = Revocations(latest.redis, guard)
 
     async def faults() -> dict[str, str]:
@@ -42,11 +46,17 @@ async def main(dsn: str, redis_url: str, port: int) -> None:
     desk = Desk(store=store, latest=latest, board=board, faults=faults, sessions=sessions)
     desk.usage = Usage(lambda: store.pool)
     desk.ledger = PostgresLedger(lambda: store.pool, seal=Seal([SECRET]), tell=revocations.tell)
-    heard = asyncio.create_task(revocations.listen())
+    beside = [asyncio.create_task(work) for work in (revocations.listen(), *sessions.works().values())]
     app = Perimeter(build(desk, guard=guard, sessions=sessions), Settings().rules)
     await serve(app, "127.0.0.1", port, Process("gateway", Settings()))
-    await heard
+    await asyncio.gather(*beside)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for who was killed
+    for line in sys.stdin:
+        if not (pid := os.fork()):
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            asyncio.run(main(sys.argv[1], sys.argv[2], int(line)))
+        sys.stdout.write(f"{pid}\n")
+        sys.stdout.flush()
