@@ -9,6 +9,7 @@ import typer
 
 from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import CheckFailed, InputError
+from services.gateway.contracts.asyncapi import asyncapi_document
 from services.gateway.contracts.compatibility import breaking_changes
 from services.gateway.contracts.gpt import gpt_document
 from services.gateway.contracts.openapi import VERSION, document
@@ -33,8 +34,14 @@ def gpt(
     _tell(gpt_document(OPERATIONS, server=server, version=VERSION), check)
 
 
+def asyncapi(check: Check = None) -> None:
+    """Print the stream as an AsyncAPI 3.0 document."""
+    _tell(DOCUMENTS["asyncapi"](), check)
+
+
 DOCUMENTS: Final[dict[str, Callable[[], dict[str, Any]]]] = {
     "openapi": lambda: document(OPERATIONS),
+    "asyncapi": asyncapi_document,
     "gpt": lambda: gpt_document(OPERATIONS, server=EXAMPLE_SERVER, version=VERSION),
 }
 """Every document that has a baseline in docs/contracts."""
@@ -54,7 +61,7 @@ def contracts(
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of `app`."""
-    for command in (openapi, gpt, contracts):
+    for command in (openapi, asyncapi, gpt, contracts):
         app.command()(command)
 
 

@@ -1,6 +1,6 @@
 """Views to the bytes that clients get: encoded once, but for the `prev_seq`, which is each client's own. Pure."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -123,11 +123,6 @@ def _parts(
 def whole(before: bytes, previous: int | None, after: bytes) -> bytes:
     """Return a message with the `seq` that its client got before it; None: it got none."""
     return b"%b%b%b" % (before, b"null" if previous is None else b"%d" % previous, after)
-
-
-def control(**fields: Any) -> bytes:
-    """Return an answer or a notice of ours."""
-    return _encode(fields)
 
 
 class _Moments(Struct, frozen=True):

@@ -9,9 +9,10 @@ from services.gateway import metrics
 from services.gateway.stream.channels import KEPT
 from services.gateway.stream.client import Client, Line
 from services.gateway.stream.closing import Close, reconnect_after_ms
-from services.gateway.stream.envelope import Kept, Message, control
+from services.gateway.stream.envelope import Kept, Message
 from services.gateway.stream.index import Index, Topic
 from services.gateway.stream.tail import Tail
+from services.gateway.stream.words import Closing, told
 
 PER_ADDRESS: Final = 20
 
@@ -125,7 +126,8 @@ class Hub:
         """End every stream, take no new one, and wait until the clients are gone."""
         self._draining = True
         for client in tuple(self._clients):
-            client.say(control(type="closing", code=Close.DRAIN, reconnect_after_ms=reconnect_after_ms()))
+            goodbye = Closing(code=Close.DRAIN, reason="drain", reconnect_after_ms=reconnect_after_ms())
+            client.say(told(goodbye))
             client.close(Close.DRAIN)
         if self._clients:
             with contextlib.suppress(TimeoutError):

@@ -9,11 +9,11 @@ from services.gateway.stream.channels import CHANNELS
 from services.gateway.stream.client import Client
 from services.gateway.stream.closing import Close
 from services.gateway.stream.cursors import Spot, write
-from services.gateway.stream.envelope import control
 from services.gateway.stream.following import Follower
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.index import Topic
 from services.gateway.stream.snapshots import Snapshots
+from services.gateway.stream.words import ResyncRequired, told
 
 _NEWEST: Final = 20
 _PAGE: Final = 500
@@ -136,5 +136,5 @@ class Joining:
 
 def resync(client: Client, fault: TooOld) -> None:
     """End a stream whose cursor leads nowhere: it begins again with snapshots."""
-    client.say(control(type="resync_required", channel=fault.channel, cursor=fault.cursor))
+    client.say(told(ResyncRequired(channel=fault.channel, cursor=fault.cursor)))
     client.close(Close.RESYNC)

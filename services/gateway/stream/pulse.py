@@ -3,7 +3,9 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 from libs.common.runtime.clock import monotonic_s
 from services.gateway.access.guard import Guard
@@ -13,11 +15,11 @@ from services.gateway.outages import OUTAGES
 from services.gateway.schemas.times import age_s
 from services.gateway.store.latest import Latest
 from services.gateway.stream.closing import Close
-from services.gateway.stream.envelope import control
 from services.gateway.stream.hub import Hub
 from services.gateway.stream.joining import Joining
 from services.gateway.stream.session import Session
 from services.gateway.stream.snapshots import Snapshots
+from services.gateway.stream.words import FeedCount, Heartbeat, ReauthRequired, VenueQuality, told
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Pulse:
             for number, session in enumerate(tuple(self.sessions)):
                 if session.principal is not None:
                     cursors = {} if session.client.busy else self._joining.cursors(session.client)
-                    session.client.say(control(type="heartbeat", **shared, cursors=cursors))
+                    session.client.say(told(msgspec.structs.replace(shared, cursors=cursors)))
                     session.client.line.ping()
                 if number % _AT_ONCE == _AT_ONCE - 1:
                     await asyncio.sleep(0)
@@ -94,19 +96,20 @@ class Pulse:
             except OUTAGES as e:
                 log.warning("credentials could not be looked at", extra={"error": repr(e)})
 
-    async def _shared(self) -> dict[str, Any]:
+    async def _shared(self) -> Heartbeat:
         health, now = await self._board.health(), self._clock()
         quality = {
-            venue: {
-                "grade": kept.report.grade,
-                "causes": kept.report.causes[:_CAUSES],
-                "as_of_ns": kept.report.event_ns,
-                "age_s": age_s(kept.seen_ns, now),
-            }
+            venue: VenueQuality(
+                grade=kept.report.grade,
+                causes=kept.report.causes[:_CAUSES],
+                as_of_ns=kept.report.event_ns,
+                age_s=age_s(kept.seen_ns, now),
+            )
             for venue, kept in (await self._latest.qualities()).items()
         }
         stale = sum(feed.stale for feed in health.feeds)
-        return {"server_ns": now, "feeds": {"total": len(health.feeds), "stale": stale}, "quality": quality}
+        feeds = FeedCount(total=len(health.feeds), stale=stale)
+        return Heartbeat(server_ns=now, feeds=feeds, quality=quality, cursors={})
 
     def _look(self) -> None:
         now_s, now = monotonic_s(), self._clock()
@@ -127,7 +130,7 @@ class Pulse:
                 client.close(Close.UNAUTHENTICATED)
             elif ends is not None and ends - now <= _WARN_NS and not session.warned:
                 session.warned = True
-                client.say(control(type="reauth_required", expires_ns=ends))
+                client.say(told(ReauthRequired(expires_ns=ends)))
 
     async def _renew(self) -> None:
         holders: dict[Principal, list[Session]] = {}

@@ -22,11 +22,10 @@ from services.gateway.stream.channels import CHANNELS
 from services.gateway.stream.client import Client
 from services.gateway.stream.closing import Close
 from services.gateway.stream.cursors import read_one
-from services.gateway.stream.envelope import control
 from services.gateway.stream.hub import Hub
-from services.gateway.stream.index import Topic
 from services.gateway.stream.joining import Joining, TooOld, resync
 from services.gateway.stream.requests import LIVE, Request, decode_request, topics_of
+from services.gateway.stream.words import Authenticated, ErrorTold, Pong, Ready, Subscribed, Unsubscribed, told
 
 log = logging.getLogger(__name__)
 
@@ -154,9 +153,12 @@ class Session:
             case "unsubscribe":
                 for topic in topics_of(request, self.principal):
                     known = self._office.hub.ignore(self.client, topic)
-                    self.client.say(control(type="unsubscribed", id=request.id, known=known, **_named(topic)))
+                    gone = Unsubscribed(
+                        id=request.id, channel=topic.channel, symbol=topic.symbol, venue=topic.venue, known=known
+                    )
+                    self.client.say(told(gone))
             case "ping":
-                self.client.say(control(type="pong", id=request.id, server_ns=self._office.clock()))
+                self.client.say(told(Pong(id=request.id, server_ns=self._office.clock())))
             case _:
                 raise field_problem("invalid_parameter", "op", "must be subscribe, unsubscribe, ping or auth")
 
@@ -179,23 +181,24 @@ class Session:
         else:
             self.warned = False
             self.renew(principal)
-            self.client.say(control(type="authenticated", id=request.id, **_ends(principal)))
+            self.client.say(told(Authenticated(id=request.id, expires_ns=principal.expires_ns)))
 
     def _welcome(self, principal: Principal) -> None:
         self.renew(principal)
         now = self._office.clock()
         self.client.say(
-            control(
-                type="ready",
-                session=secrets.token_hex(8),
-                server_ns=now,
-                server_time=rfc3339(now),
-                epoch=self._office.hub.epoch,
-                name=principal.name,
-                **_ends(principal),
-                channels=[name for name, channel in CHANNELS.items() if principal.may(channel.scope)],
-                heartbeat_s=self._office.heartbeat_s,
-                limits=self._office.limits | {"subscriptions": MAX_TOPICS, "messages_a_second": MESSAGES_A_SECOND},
+            told(
+                Ready(
+                    session=secrets.token_hex(8),
+                    server_ns=now,
+                    server_time=rfc3339(now),
+                    epoch=self._office.hub.epoch,
+                    name=principal.name,
+                    expires_ns=principal.expires_ns,
+                    channels=[name for name, channel in CHANNELS.items() if principal.may(channel.scope)],
+                    heartbeat_s=self._office.heartbeat_s,
+                    limits=self._office.limits | {"subscriptions": MAX_TOPICS, "messages_a_second": MESSAGES_A_SECOND},
+                )
             )
         )
 
@@ -210,14 +213,19 @@ class Session:
         kept = CHANNELS[request.channel].kept
         joining = self._office.joining
         spot = read_one(self._office.cursors, request.since, request.channel) if self._resumes(request, kept) else None
-        acknowledged = {"type": "subscribed", "id": request.id, "channel": request.channel, "venue": request.venue}
+        cursor: str | None = None
         if kept:
-            acknowledged["cursor"] = request.since if spot else joining.cursor(
-                request.channel, joining.head(request.channel).position
-            )  # fmt: skip
-        client.say(
-            control(**acknowledged, symbol=request.symbol, symbols=[topic.symbol for topic in topics if topic.symbol])
+            head = joining.head(request.channel)
+            cursor = request.since if spot else joining.cursor(request.channel, head.position)
+        begun = Subscribed(
+            id=request.id,
+            channel=request.channel,
+            symbol=request.symbol,
+            symbols=[topic.symbol for topic in topics if topic.symbol],
+            venue=request.venue,
+            cursor=cursor,
         )
+        client.say(told(begun))
         client.hold()
         try:
             for topic in topics:
@@ -239,15 +247,7 @@ class Session:
 
     def _fault(self, request_id: str | int | None, problem: Problem) -> None:
         errors = [FieldError(e.field, e.message) for e in problem.errors]
-        self.client.say(control(type="error", id=request_id, code=problem.code, detail=problem.detail, errors=errors))
+        self.client.say(told(ErrorTold(id=request_id, code=problem.code, detail=problem.detail, errors=errors)))
         self._faults += 1
         if self._faults >= _MAX_FAULTS:
             self.client.close(Close.BAD_REQUEST)
-
-
-def _named(topic: Topic) -> dict[str, str]:
-    return {"channel": topic.channel, "symbol": topic.symbol, "venue": topic.venue}
-
-
-def _ends(principal: Principal) -> dict[str, int | None]:
-    return {"expires_ns": principal.expires_ns}

@@ -12,7 +12,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from services.gateway.stream.frames import Frame, FrameError, Op, Reader, farewell, frame
 
@@ -45,9 +45,9 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport), "a socket was connected"
-        transport.set_write_buffer_limits(high=_WAITS)
-        self._transport = transport
+        connected = cast("asyncio.Transport", transport)  # uvloop's is none by its class
+        connected.set_write_buffer_limits(high=_WAITS)
+        self._transport = connected
 
     def data_received(self, data: bytes) -> None:
         """Read frames."""

@@ -6,6 +6,7 @@ from litestar import Litestar, Request, Response
 from litestar.types import ControllerRouterHandler
 
 from services.gateway.access.guard import Guard
+from services.gateway.contracts.asyncapi import asyncapi_document
 from services.gateway.contracts.openapi import document
 from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.operations.desk import Desk
@@ -33,6 +34,7 @@ PLAIN: Final = frozenset(
         "/readyz",
         "/metrics",
         "/openapi.json",
+        "/asyncapi.json",
         "/problems",
         "/gpt/openapi.json",
         "/v1/rpc",
@@ -59,6 +61,7 @@ def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[Controlle
     return [
         *probes(desk, guard),
         document_at("/openapi.json", document(OPERATIONS)),
+        document_at("/asyncapi.json", asyncapi_document()),
         explanations(),
         *stream_routes(sessions),
         events(sessions, guard),

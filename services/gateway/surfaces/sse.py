@@ -16,10 +16,10 @@ from services.gateway.problems import Problem, field_problem
 from services.gateway.stream.channels import CHANNELS
 from services.gateway.stream.closing import Close
 from services.gateway.stream.cursors import Spot, read, write
-from services.gateway.stream.envelope import control
 from services.gateway.stream.lines import QueuedLine
 from services.gateway.stream.opening import Sessions
 from services.gateway.stream.requests import Request, topics_of
+from services.gateway.stream.words import Closing, told
 from services.gateway.surfaces.asking import who_asks
 from services.gateway.surfaces.faults import problem_of
 from services.gateway.surfaces.given import query_fields
@@ -87,7 +87,7 @@ class Events:
 
     async def goodbye(self, code: int, reason: str) -> None:
         """Say why it ends, and end."""
-        last = b"event: closing\ndata: %b\n\n" % control(type="closing", code=int(code), reason=reason)
+        last = b"event: closing\ndata: %b\n\n" % told(Closing(code=int(code), reason=reason))
         await self._send({"type": "http.response.body", "body": last, "more_body": False})
 
     def event(self, payload: bytes) -> bytes:
