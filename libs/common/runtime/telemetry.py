@@ -5,17 +5,16 @@ import logging
 import re
 import sys
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from opentelemetry import propagate, trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from libs.common.runtime.redaction import Redaction
 from libs.common.runtime.repetition import Repetition
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
 _QUIET: Final = ("aiokafka", "httpx", "httpcore", "websockets", "granian", "_granian", "telegram", "asyncio")
@@ -99,10 +98,16 @@ def configure_logging(service: str, level: str, form: Literal["json", "console"]
     logging.captureWarnings(capture=True)
 
 
-def configure_tracing(service: str, endpoint: str | None) -> TracerProvider | None:
+def configure_tracing(service: str, endpoint: str | None) -> "TracerProvider | None":
     """Export spans to `endpoint` (OTLP over HTTP) and return the provider to shut down; None where tracing is off."""
     if not endpoint:
         return None
+    # imported here: most processes export nothing, and the exporter takes eight MiB
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+    from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+
     provider = TracerProvider(resource=Resource.create({"service.name": f"csx-{service}"}))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
     trace.set_tracer_provider(provider)
