@@ -22,14 +22,17 @@ def mcp_route(
 ) -> HTTPRouteHandler:
     """Return the handler of the tools; those that change anything are there where `writes` says so."""
     offers = {name: Offer(one) for name, one in tools(operations, writes=writes).items()}
-    loaded: list[Talk] = []
-    loading = asyncio.Lock()
+    loading: list[asyncio.Task[Talk]] = []
+
+    async def load() -> Talk:
+        library = await asyncio.to_thread(importlib.import_module, _LIBRARY)
+        answering: Talk = library.Tools(offers, desk).talk
+        return answering
 
     async def talk(caller: Caller, scope: Any, receive: Any, send: Any) -> None:
-        async with loading:
-            if not loaded:
-                library = await asyncio.to_thread(importlib.import_module, _LIBRARY)
-                loaded.append(library.Tools(offers, desk).talk)
-        await loaded[0](caller, scope, receive, send)
+        if not loading:
+            loading.append(asyncio.create_task(load(), name="tools of assistants"))
+        answering = await asyncio.shield(loading[0])  # who gives up does not end it for those who wait
+        await answering(caller, scope, receive, send)
 
     return conversation("/mcp", "POST", guard, talk)
