@@ -80,7 +80,7 @@ async def main(process: Process, settings: Settings) -> None:
     for group, topics, handler in folds(store, latest, live):
         fold(bus, *topics, group=group, handler=handler, rejects=GATEWAY_REJECTS)
 
-    board = Board(store, latest, stale_after_s=settings.stale_after_s)
+    board = Board(store, latest, stale_after_s=settings.stale_after_s, cursors=Cursors(settings.secrets))
     hub = Hub(
         max_clients=settings.max_clients,
         queue_size=settings.queue_size,
