@@ -1,5 +1,7 @@
 """Passwords: Argon2id by its own parameters, compared in the same time for known and unknown names."""
 
+import time
+
 import argon2
 import pytest
 
@@ -29,3 +31,17 @@ async def test_only_the_password_fits_and_nothing_fits_nobody():
 async def test_a_password_that_is_too_short_or_too_long_is_refused(password):
     with pytest.raises(ValueError, match="12 to 256"):
         await Passwords().hash(password)
+
+
+async def test_a_name_that_is_not_known_takes_as_long():
+    passwords = Passwords()
+    stored = await passwords.hash("correct horse battery")
+    known = min([await _took(passwords, stored) for _ in range(5)])
+    unknown = min([await _took(passwords, None) for _ in range(5)])
+    assert 0.5 < unknown / known < 2
+
+
+async def _took(passwords: Passwords, stored: str | None) -> float:
+    began = time.perf_counter()
+    await passwords.fits("wrong horse battery", stored)
+    return time.perf_counter() - began

@@ -163,5 +163,29 @@ async def test_s01_what_belongs_to_another_is_not_there(gateway, make, key_of, o
         assert answer.status_code == 404, answer.text
 
 
+_LISTS = [
+    operation
+    for operation in CLOSED
+    if operation.tag in OWNED and operation.name.endswith(".list") and operation.name != "alerts.templates.list"
+]
+
+
+@pytest.mark.parametrize("operation", _LISTS, ids=lambda operation: operation.name)
+async def test_s01_lists_hold_ones_own_alone(gateway, make, key_of, operation):
+    await SCENES[operation.example.given](gateway, make)
+    owner, stranger = await _key_of_local(gateway), await key_of(Role.TRADER)
+    async with gateway.client(Accept="*/*") as client:
+        theirs = (await _ask(client, operation, owner)).json()["data"]
+        seen = (await _ask(client, operation, stranger)).json()["data"]
+    assert theirs
+    assert [one for one in seen if one in theirs] == []
+
+
+async def _key_of_local(gateway):
+    made = mint("owner", sorted(GRANTABLE), at_ns=1)
+    await gateway.store.add_key(made.row)
+    return {"Authorization": f"Bearer {made.text}"}
+
+
 def test_s01_there_is_something_to_own():
     assert {operation.tag for operation in _THEIRS} == set(OWNED)
