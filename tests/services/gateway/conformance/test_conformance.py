@@ -61,4 +61,5 @@ async def test_the_served_api_is_the_documented_one(gateway, make, address, fres
     await gateway.desk.cache.stop()
     await limiter.stop()
     report = told.decode(errors="replace")
+    (tmp_path / "report.txt").write_text(report)
     assert process.returncode == 0, report[-60_000:]
