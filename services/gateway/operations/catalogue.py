@@ -14,6 +14,7 @@ from services.gateway.operations.keys import KEYS
 from services.gateway.operations.layers import LAYERS
 from services.gateway.operations.levels import LEVELS
 from services.gateway.operations.markets import MARKETS
+from services.gateway.operations.me import ME
 from services.gateway.operations.metrics import OF_VENDORS
 from services.gateway.operations.moments import MOMENTS
 from services.gateway.operations.operation import Operation
@@ -42,6 +43,7 @@ OPERATIONS: Final[tuple[Operation[Any, Any], ...]] = (
     *EXPORTS,
     *AUTH,
     *ELSEWHERE,
+    *ME,
     *KEYS,
     *USERS,
     *AUDIT,

@@ -9,10 +9,10 @@ from services.gateway.access.keys import KeyRow, NewKey
 from services.gateway.access.scopes import GRANTABLE, Scope
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.fields import Cursor, Nanos
-from services.gateway.operations.operation import FOR_PROGRAMS, Connection, Example, Nothing, Operation, Written
+from services.gateway.operations.operation import FOR_PROGRAMS, Connection, Example, Operation, Written
 from services.gateway.operations.owners import owner_of
 from services.gateway.problems import Problem, field_problem
-from services.gateway.schemas.keys import KeyList, KeySecret, KeyUsage, KeyView, Me, UsageHour, key_view
+from services.gateway.schemas.keys import KeyList, KeySecret, KeyUsage, KeyView, UsageHour, key_view
 from services.gateway.schemas.times import rfc3339
 from services.gateway.store import keys
 
@@ -174,22 +174,6 @@ async def _usage(desk: Desk, caller: Caller, wanted: UsageWanted) -> KeyUsage:
     )
 
 
-async def _me(_desk: Desk, caller: Caller, _wanted: Nothing) -> Me:
-    principal = caller.principal
-    return Me(
-        way=str(principal.way),
-        subject=principal.subject,
-        name=principal.name,
-        credential=principal.credential,
-        role=principal.role if principal.subject else None,
-        scopes=sorted(principal.scopes),
-        ends_ns=principal.expires_ns,
-        ends=None if principal.expires_ns is None else rfc3339(principal.expires_ns),
-        limits=principal.limits,
-        quota_day=principal.quota_day,
-    )
-
-
 def _own(caller: Caller, key_id: str, row: KeyRow | None) -> KeyRow:
     """Return a key that the caller may touch; another's is as little there as none."""
     if row is None or not (row.owner == owner_of(caller) or caller.principal.may(Scope.ADMIN_KEYS)):
@@ -203,20 +187,6 @@ def _made(key: NewKey, now_ns: int) -> Written[KeySecret]:
 
 
 KEYS: Final = (
-    Operation(
-        name="me.get",
-        method="GET",
-        path="/v1/me",
-        params=Nothing,
-        answer=Me,
-        read=_me,
-        scope=Scope.SIGNED_IN,
-        summary="Who you are here",
-        detail="The user, the credential and what it may.",
-        tag="keys",
-        surfaces=FOR_PROGRAMS,
-        example=Example({}),
-    ),
     Operation(
         name="keys.list",
         method="GET",
