@@ -13,6 +13,8 @@ BREADTH ?=
 CHAOS ?=
 CAUSALITY ?=
 BENCH ?=
+BENCH_ALERTS ?=
+BENCH_GATEWAY ?=
 SOAK ?=
 TESTS ?= tests
 FUZZ ?=
@@ -84,10 +86,11 @@ api: setup ## Schemathesis with all its checks over the served API: five minutes
 contracts: setup ## Write the documents of the API anew into docs/contracts, unless they break a promise of those there
 	@$(BIN)/csx gateway contracts docs/contracts
 
-bench: setup ## Speed, as ratios against limits and a peer library (needs ../shared/data; BENCH="--runs 3")
+bench: setup ## Speed, as ratios against limits and peers (needs ../shared/data; BENCH="--runs 3" BENCH_GATEWAY="--parts b")
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group bench --quiet
 	@$(BIN)/python -m tests.bench.engine $(BENCH)
 	@$(BIN)/python -m tests.bench.alerts $(BENCH_ALERTS)
+	@$(BIN)/python -m tests.bench.gateway $(BENCH_GATEWAY)
 
 soak: setup ## Ten minutes of overload, cut connections and an absent broker over recorded sessions (needs ../shared/data; SOAK="--minutes 2")
 	$(BIN)/python -m deploy.proving.soak $(SOAK)

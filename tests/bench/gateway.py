@@ -18,7 +18,7 @@ import uvloop
 from deploy.local.children import Child, free_port
 from deploy.proving.report import Finding, machine, table, write
 from tests.bench.gateway_http import Load, closed_loop, get, one, users
-from tests.bench.gateway_streams import Heard, Listener, Loudspeaker, connect, everything, usual
+from tests.bench.gateway_streams import Heard, Listener, Loudspeaker, connect, everything, heard_by_all, usual
 from tests.bench.gateway_system import ROOT, SERVER_CORE, System, pin
 
 REPORT: Final = Path("docs/reports/bench-gateway.md")
@@ -26,6 +26,7 @@ TICKER: Final = "/v1/markets/BTC-USDT-PERP/ticker?venue=okx"
 USERS: Final = 400
 CLIENTS: Final = 1_000
 SLOW: Final = 20
+SYMBOLS: Final = ("BTC-USDT-PERP", "ETH-USDT-PERP", "SOL-USDT-PERP", "BTC-USDT")
 
 _BTC: Final = "/v1/markets/BTC-USDT-PERP"
 _ETH: Final = "/v1/markets/ETH-USDT-PERP"
@@ -38,11 +39,11 @@ MIX: Final[tuple[tuple[int, str], ...]] = (
     (8, f"{_BTC}/book?depth=20"),
     (6, f"{_BTC}/trades?limit=50"),
     (6, f"{_BTC}/readings"),
-    (6, f"{_BTC}/order_flow"),
+    (6, f"{_BTC}/order-flow"),
     (4, f"{_BTC}/levels"),
     (4, f"{_BTC}/funding"),
     (8, "/v1/signals?limit=20"),
-    (5, "/v1/screener?sort=-score"),
+    (5, "/v1/screener?sort=score"),
     (3, "/v1/quality"),
     (2, "/v1/health"),
 )
@@ -169,16 +170,16 @@ async def streams(system: System, seconds: float) -> list[Finding]:
         clients = await connect(port, key, heard, usual("BTC-USDT-PERP"), CLIENTS)
         await asyncio.sleep(4.0)
         each = (system.resident_mib() - before) * 1024 / CLIENTS
-        await speaker.say(5.0, 3.0)
+        await heard_by_all(heard, await speaker.say(5.0, 3.0), CLIENTS, 20.0)
         plain = await speaker.say(5.0, seconds)
-        await asyncio.sleep(1.0)
+        await heard_by_all(heard, plain, CLIENTS, 10.0)
         cuts = sum(system.counters("csx_gateway_stream_cut_total", "code").values())
-        slow = await connect(port, key, heard, everything(), SLOW, receive_bytes=4096)
+        slow = await connect(port, key, heard, everything(SYMBOLS), SLOW, receive_bytes=4096)
         await asyncio.sleep(0.5)
         for client in slow:
             client.stop_reading()
         beside = await speaker.say(5.0, seconds + 15.0)
-        await asyncio.sleep(1.0)
+        await heard_by_all(heard, beside, CLIENTS, 10.0)
         cut = sum(system.counters("csx_gateway_stream_cut_total", "code").values()) - cuts
         clients += slow
         lost = sum(client.closed for client in clients[:CLIENTS])
@@ -188,6 +189,8 @@ async def streams(system: System, seconds: float) -> list[Finding]:
         await speaker.stop()
     alone_s = [took for n in plain for took in heard.took_s.get(n, [])]
     beside_s = [took for n in beside for took in heard.took_s.get(n, [])]
+    if not alone_s or not beside_s:
+        raise RuntimeError(f"no client heard a signal; {lost} of {CLIENTS} lost, {cut:.0f} cut")
     p50, p95, p99 = (float(np.quantile(alone_s, share)) * 1e3 for share in (0.5, 0.95, 0.99))
     p99_beside = float(np.quantile(beside_s, 0.99)) * 1e3
     missing = CLIENTS * len(plain) - len(alone_s)
@@ -223,12 +226,16 @@ def words(load: Load) -> str:
 async def measure(options: argparse.Namespace, system: System, folder: Path) -> list[Finding]:
     """Run the parts that were asked for."""
     findings = [await rested(system, options.folding)]
-    if "a" in options.parts:
-        findings += await mixed(system, options.seconds)
-    if "b" in options.parts:
-        findings += await hottest(system, folder, rounds=options.rounds, seconds=options.burst)
-    if "c" in options.parts:
-        findings += await streams(system, options.listening)
+    parts = {
+        "a": lambda: mixed(system, options.seconds),
+        "b": lambda: hottest(system, folder, rounds=options.rounds, seconds=options.burst),
+        "c": lambda: streams(system, options.listening),
+    }
+    for name in options.parts:
+        found = await parts[name]()
+        findings += found
+        sys.stdout.write("".join(f"{one.what}: {one.measured}\n" for one in found))
+        sys.stdout.flush()
     return findings
 
 

@@ -1,8 +1,10 @@
 """A thousand stream clients in one process, by raw frames: signals go to the topic, clients say when they came."""
 
 import asyncio
+import json
 import re
 import socket
+from collections.abc import Sequence
 from typing import Final, cast
 
 from msgspec import Struct
@@ -48,6 +50,7 @@ class Listener(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self.open = False
         self.closed = False
+        self.refused = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the stream."""
@@ -66,8 +69,9 @@ class Listener(asyncio.Protocol):
         """Look for marked signals; nothing else is of interest."""
         assert self._transport is not None
         if not self.open:
-            if b" 101 " not in data.partition(b"\r\n")[0] + b" ":
-                raise RuntimeError(f"no stream: {data[:200]!r}")
+            if not data.startswith(b"HTTP/1.1 101"):
+                self.refused = data[:300]
+                return
             self.open = True
             for one in self._subscriptions:
                 self._transport.write(frame(one))
@@ -99,9 +103,12 @@ def usual(symbol: str) -> tuple[str, ...]:
     )
 
 
-def everything() -> tuple[str, ...]:
-    """Return subscriptions to all there is."""
-    return tuple(f'{{"op":"subscribe","id":"{n}","channel":"{name}"}}' for n, name in enumerate(_EVERYTHING))
+def everything(symbols: Sequence[str]) -> tuple[str, ...]:
+    """Return subscriptions to all there is of some markets."""
+    words = json.dumps(list(symbols))
+    return tuple(
+        f'{{"op":"subscribe","id":"{n}","channel":"{name}","symbols":{words}}}' for n, name in enumerate(_EVERYTHING)
+    )
 
 
 async def connect(
@@ -119,9 +126,20 @@ async def connect(
             _, client = await loop.create_connection(lambda: Listener(heard, subscriptions, key, port), sock=sock)
             made.append(client)
         async with asyncio.timeout(30):
-            while not all(client.open for client in made):  # noqa: ASYNC110  (fifty protocols, one look)
+            while not all(client.open for client in made):
                 await asyncio.sleep(0.01)
+                if refused := next((client.refused for client in made if client.refused), None):
+                    raise RuntimeError(f"no stream: {refused!r}")
+                if lost := sum(client.closed for client in made):
+                    raise RuntimeError(f"{lost} of {len(made)} streams were closed")
     return made
+
+
+async def heard_by_all(heard: Heard, numbers: Sequence[int], count: int, within_s: float) -> None:
+    """Wait until `count` clients had each of `numbers`, or until the time is over: what is missing is counted later."""
+    deadline_s = monotonic_s() + within_s
+    while monotonic_s() < deadline_s and any(len(heard.took_s.get(n, ())) < count for n in numbers):  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
 
 
 class Loudspeaker:
