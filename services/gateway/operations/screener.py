@@ -112,9 +112,9 @@ async def _regimes(desk: Desk, _caller: Caller, wanted: RegimesWanted) -> Market
     markets = [row for row in await desk.store.markets() if wanted.venue is None or row.venue == wanted.venue]
     slot = f"technicals|{wanted.timeframe}"
     cells = await desk.latest.cells([(row.venue, row.symbol) for row in markets], [slot])
-    now_ns = desk.clock()
+    reports, now_ns = await desk.latest.qualities(), desk.clock()
     found = [
-        regime_of(row, own[slot], now_ns)
+        regime_of(row, own[slot], wanted.timeframe, reports.get(row.venue), now_ns)
         for row, own in zip(markets, cells, strict=True)
         if slot in own and own[slot].origin is row.origin
     ]

@@ -34,8 +34,8 @@ class ReadingFold:
         profiles: list[Profile] = []
         for record in records:
             event = record.event
-            metrics.PROJECTED.labels(type(event).__name__).inc()
             if isinstance(event, Profile):
+                metrics.PROJECTED.labels(Profile.__name__).inc()
                 profiles.append(event)
             elif isinstance(event, LayerReading) and not self._left_out(event):
                 readings.append(event)

@@ -6,15 +6,17 @@ from typing import Any, Final
 from msgspec import Struct
 
 from libs.common.bus.codec import decode
-from libs.common.events import Fact, Origin, Signal, Timeframe
+from libs.common.events import MINUTE_NS, Fact, Origin, Signal, Timeframe
 from services.gateway.schemas.columns import COLUMNS, FACTS, REGIME_FACTS
 from services.gateway.schemas.markets import Price
-from services.gateway.schemas.provenance import Datum, KeptQuality, Quality
+from services.gateway.schemas.provenance import Datum, KeptQuality, Quality, in_short
 from services.gateway.schemas.screening import typed
 from services.gateway.schemas.times import age_s, rfc3339
 from services.gateway.store.latest import Cell
+from services.gateway.store.rows import MarketRow
 
 _KEPT: Final = {layer: (*facts, *(REGIME_FACTS if layer == "technicals" else ())) for layer, facts in FACTS.items()}
+_TICKS_LAST_NS: Final = 10 * MINUTE_NS
 
 
 class ScreenerRow(Datum, frozen=True, kw_only=True):
@@ -63,6 +65,10 @@ class MarketRegime(Datum, frozen=True, kw_only=True):
     venue: str
     symbol: str
     origin: Origin
+    stale: bool
+    """It was not told for two bars."""
+    quality: Quality | None
+    quality_cause: str | None
     regime: str | None
     """`trend`, `range`, `volatile` or `quiet`; absent with its cause."""
     cause: str | None
@@ -135,22 +141,27 @@ def values_of(
     }
     for name, column in COLUMNS.items():
         if column.layer:
-            found[name] = typed(name, _fact(cell_of(cells, column.layer, timeframe, origin), column.fact))
+            cell = cell_of(cells, column.layer, timeframe, origin, now_ns)
+            found[name] = typed(name, _fact(cell, column.fact))
     return found
 
 
-def cell_of(cells: Mapping[str, Cell], layer: str, timeframe: Timeframe, origin: Origin) -> Cell | None:
-    """Return what a layer reads of bars of `timeframe`, else of ticks."""
-    for slot in (f"{layer}|{timeframe}", f"{layer}|"):
+def cell_of(cells: Mapping[str, Cell], layer: str, timeframe: Timeframe, origin: Origin, now_ns: int) -> Cell | None:
+    """Return what a layer reads of bars of `timeframe`, else of ticks.
+
+    What was not told for two bars, or ten minutes of ticks, is not known any more.
+    """
+    for slot, lasts_ns in ((f"{layer}|{timeframe}", 2 * timeframe.ns + MINUTE_NS), (f"{layer}|", _TICKS_LAST_NS)):
         cell = cells.get(slot)
-        if cell is not None and cell.origin is origin:
+        if cell is not None and cell.origin is origin and now_ns - cell.seen_ns <= lasts_ns:
             return cell
     return None
 
 
-def regime_of(row: Any, cell: Cell, now_ns: int) -> MarketRegime:
+def regime_of(row: MarketRow, cell: Cell, timeframe: Timeframe, kept: KeptQuality | None, now_ns: int) -> MarketRegime:
     """Return a market's regime from what `technicals` reads."""
     word, facts = cell.facts.get("regime"), cell.facts
+    quality, quality_cause = in_short(kept, row.origin, now_ns)
     return MarketRegime(
         event_ns=cell.as_of_ns,
         event_time=rfc3339(cell.as_of_ns),
@@ -159,6 +170,9 @@ def regime_of(row: Any, cell: Cell, now_ns: int) -> MarketRegime:
         venue=row.venue,
         symbol=row.symbol,
         origin=row.origin,
+        stale=now_ns - cell.seen_ns > 2 * timeframe.ns + MINUTE_NS,
+        quality=quality,
+        quality_cause=quality_cause,
         regime=word if isinstance(word, str) else None,
         cause=None if isinstance(word, str) else "warming_up",
         bars=facts.get("regime_bars"),

@@ -131,6 +131,18 @@ async def test_what_another_origin_said_is_not_known_of_a_market(gateway, make, 
     assert row["values"]["grade"] == "b"
 
 
+async def test_what_was_not_told_for_two_bars_is_not_known_any_more(gateway, make, answer):
+    await world(gateway, make)
+    gateway.clock.now += 31 * make.MINUTE
+    for found in ((await answer("screener.run", columns="rsi_14"))["data"], (await answer("regime.list"))["data"]):
+        assert len(found) == 4
+    assert [r["values"]["rsi_14"] for r in (await answer("screener.run", columns="rsi_14"))["data"]] == list(RSI)
+    assert not any(r["stale"] for r in (await answer("regime.list"))["data"])
+    gateway.clock.now += 1
+    assert [r["values"]["rsi_14"] for r in (await answer("screener.run", columns="rsi_14"))["data"]] == [None] * 4
+    assert all(r["stale"] for r in (await answer("regime.list"))["data"])
+
+
 @pytest.mark.parametrize(
     "sent",
     [
