@@ -111,3 +111,33 @@ def test_every_operation_but_downloads_is_called_by_name():
     assert names
     assert all(name.startswith(("auth.", "stream.", "exports.", "debug.")) for name in kept_back), kept_back
     assert not [one.name for one in OPERATIONS if Surface.RPC in one.surfaces and one.answer is Download]
+
+
+async def test_a_write_sent_again_is_answered_again_and_not_done_again(gateway, everything):
+    async with gateway.client(**everything) as client:
+
+        async def made(**more):
+            call = {"operation": "keys.create", "name": "twice", "scopes": ["read:market"], **more}
+            reply = await client.post("/v1/rpc", json=call)
+            assert reply.status_code == 200
+            return reply.json()
+
+        first, again = await made(client_request_id="w-1"), await made(client_request_id="w-1")
+        other = await made(client_request_id="w-1", name="other")
+        third = await made(client_request_id="w-2")
+    assert first["ok"], first
+    assert (first["meta"]["replayed"], again["meta"]["replayed"]) == (False, True)
+    assert again["data"] == first["data"]
+    assert other["error"]["code"] == "idempotency_key_reused"
+    assert third["data"]["secret"] != first["data"]["secret"]
+
+
+async def test_one_key_in_the_head_keeps_the_calls_of_a_batch_apart(gateway, everything):
+    async with gateway.client(**everything) as client:
+        call = {"operation": "keys.create", "name": "twice", "scopes": ["read:market"]}
+        sent = {"json": {"batch": [call, call]}, "headers": {"Idempotency-Key": "b-1"}}
+        first = (await client.post("/v1/rpc", **sent)).json()
+        again = (await client.post("/v1/rpc", **sent)).json()
+    made = [one["data"]["secret"] for one in first["batch"]]
+    assert len(set(made)) == 2
+    assert [one["data"]["secret"] for one in again["batch"]] == made
