@@ -123,7 +123,7 @@ def test_the_gateway_accepts_what_its_container_is_given(monkeypatch):
     for key, text in ALL["gateway"]["environment"].items():
         filled = re.sub(r"\$\{([A-Z_]+):?[?-]?([^}]*)\}", lambda found: given.get(found[1], found[2]), text)
         monkeypatch.setenv(key, filled)
-    settings = load(settings_of("gateway"))
+    settings: Any = load(settings_of("gateway"))
     assert (settings.environment, settings.transport) == ("production", "plain")  # at this machine's loopback alone
     for secret in given:
         with monkeypatch.context() as without:

@@ -32,4 +32,5 @@ async def holder(gateway: Any, role: Role = Role.ADMIN, *scopes: Scope | str, **
     """Return a client with a key of somebody new."""
     user = await person(gateway, role)
     text, _ = await key_of(gateway, user.user_id, *scopes, **more)
-    return gateway.client(Authorization=f"Bearer {text}")
+    client: httpx.AsyncClient = gateway.client(Authorization=f"Bearer {text}")
+    return client

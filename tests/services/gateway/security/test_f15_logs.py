@@ -8,6 +8,7 @@ import string
 import sys
 import unicodedata
 import urllib.parse
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -63,7 +64,9 @@ KINDS = (_key, _jwt, _telegram, _dsn, _given, _borne)
 
 
 def _record(place, text):
-    message, args, extra, error = "it happened", (), {}, None
+    message, error = "it happened", None
+    args: tuple[Any, ...] = ()
+    extra: dict[str, Any] = {}
     match place:
         case "message":
             message = f"it happened: {text}"

@@ -1,6 +1,7 @@
 """S3: every write leaves one record of a chain, and any change of the chain is found where it is."""
 
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -238,7 +239,8 @@ async def test_old_records_go_and_the_rest_stays_verifiable(gateway):
 async def test_the_audit_is_read_by_who_and_what_in_pages(gateway):
     await filled(gateway, 7)
     async with await holder(gateway) as client:
-        found, cursor = [], {}
+        found: list[Any] = []
+        cursor: dict[str, str] = {}
         while True:
             page = (await client.get("/v1/audit", params={"limit": 3, "actor": "usr_1", **cursor})).json()
             found += page["data"]
