@@ -63,6 +63,10 @@ def _borne(chance):
 KINDS = (_key, _jwt, _telegram, _dsn, _given, _borne)
 
 
+def _break(text):
+    raise ConnectionError(text)
+
+
 def _record(place, text):
     message, error = "it happened", None
     args: tuple[Any, ...] = ()
@@ -82,7 +86,7 @@ def _record(place, text):
             extra = {"cause": ConnectionError(text)}
         case "exception":
             try:
-                raise ConnectionError(f"cannot reach {text}")
+                _break(f"cannot reach {text}")
             except ConnectionError:
                 error = sys.exc_info()
     return logging.getLogger("t").makeRecord("t", logging.ERROR, "f", 1, message, args, error, extra=extra)
