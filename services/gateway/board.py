@@ -208,6 +208,8 @@ class Board:
         timeframe: Timeframe | None = None,
         direction: Direction | None = None,
         origin: Origin | None = None,
+        from_ns: int | None = None,
+        to_ns: int | None = None,
         after: str | None = None,
         limit: int,
     ) -> Signals:
@@ -215,7 +217,17 @@ class Board:
         place = self.place(_SIGNALS, after, int, str)
         if symbol is not None:
             await self.choose(symbol, venue)  # a symbol that does not exist is not an empty list
-        wanted = SignalFilter(symbol=symbol, venue=venue, timeframe=timeframe, direction=direction, origin=origin)
+        if to_ns is not None and to_ns < (from_ns or 0):
+            raise field_problem("invalid_parameter", "to_ns", "is before from_ns; the range is [from_ns, to_ns)")
+        wanted = SignalFilter(
+            symbol=symbol,
+            venue=venue,
+            timeframe=timeframe,
+            direction=direction,
+            origin=origin,
+            from_ns=from_ns,
+            to_ns=to_ns,
+        )
         found = await self._store.signals(wanted, after=place, limit=limit + 1)
         now = self._clock()
         page, more = found[:limit], len(found) > limit

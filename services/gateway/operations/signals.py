@@ -14,6 +14,7 @@ from services.gateway.operations.fields import (
     AnyTimeframe,
     AnyVenue,
     Cursor,
+    Nanos,
     SignalId,
 )
 from services.gateway.operations.operation import EVERYWHERE, Example, Freshness, Operation
@@ -34,6 +35,8 @@ class SignalsWanted(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     timeframe: AnyTimeframe = None
     direction: AnyDirection = None
     origin: AnyOrigin = None
+    from_ns: Nanos = None
+    to_ns: Nanos = None
     cursor: Cursor = None
     limit: Annotated[int, Meta(ge=1, le=500, description="Signals a page")] = 100
 
@@ -61,6 +64,8 @@ async def _list(desk: Desk, _caller: Caller, wanted: SignalsWanted) -> Signals:
         timeframe=wanted.timeframe,
         direction=wanted.direction,
         origin=wanted.origin,
+        from_ns=wanted.from_ns,
+        to_ns=wanted.to_ns,
         after=wanted.cursor,
         limit=wanted.limit,
     )
@@ -103,7 +108,8 @@ SIGNALS: Final = (
         read=_list,
         scope=Scope.SIGNALS,
         summary="Signals, newest first",
-        detail="Pages hold still while new signals come: follow `next_cursor` until `has_more` is false.",
+        detail="With a range: of bars that closed in it. Pages hold still while new signals come: follow "
+        "`next_cursor` until `has_more` is false.",
         tag="signals",
         example=Example({"symbol": "BTC-USDT-PERP", "limit": 10}, given="signal"),
         cost=2,

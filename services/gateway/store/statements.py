@@ -78,9 +78,11 @@ WHERE ($1::text IS NULL OR symbol = $1)
   AND ($3::text IS NULL OR timeframe = $3)
   AND ($4::text IS NULL OR direction = $4)
   AND ($5::text IS NULL OR origin = $5)
-  AND ($6::bigint IS NULL OR (as_of_ns, signal_id) < ($6, $7::text))
+  AND ($6::bigint IS NULL OR as_of_ns >= $6)
+  AND ($7::bigint IS NULL OR as_of_ns < $7)
+  AND ($8::bigint IS NULL OR (as_of_ns, signal_id) < ($8, $9::text))
 ORDER BY as_of_ns DESC, signal_id DESC
-LIMIT $8
+LIMIT $10
 """
 
 SIGNAL_BY_ID: Final = """

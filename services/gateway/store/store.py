@@ -30,6 +30,9 @@ class SignalFilter(Struct, frozen=True, kw_only=True):
     timeframe: Timeframe | None = None
     direction: Direction | None = None
     origin: Origin | None = None
+    from_ns: int | None = None
+    """Of its bar's close; [from_ns, to_ns)."""
+    to_ns: int | None = None
 
 
 class Batch(Struct, kw_only=True):
@@ -140,6 +143,8 @@ class Store:
             wanted.timeframe,
             wanted.direction,
             wanted.origin,
+            wanted.from_ns,
+            wanted.to_ns,
             *(after.at if after else (None, None)),
             limit,
         )

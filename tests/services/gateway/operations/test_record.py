@@ -127,3 +127,14 @@ def test_the_band_is_wilsons(wins, n, low, high):
     """Values of R's `prop.test(wins, n, correct = FALSE)`."""
     found = wilson(wins, n)
     assert found == pytest.approx((low, high), abs=5e-5)
+
+
+async def test_signals_of_a_range_are_those_of_bars_that_closed_in_it(gateway, make, answer):
+    await gateway.fold(*(said(make, n, at=n) for n in range(5)))
+    found = await walk(
+        answer, "signals.list", from_ns=make.NOON + make.MINUTE, to_ns=make.NOON + 4 * make.MINUTE, limit=2
+    )
+    assert [one["signal_id"] for one in found] == ["sig-0003", "sig-0002", "sig-0001"]
+    with pytest.raises(Problem) as raised:
+        await answer("signals.list", from_ns=5, to_ns=4)
+    assert raised.value.code == "invalid_parameter"
