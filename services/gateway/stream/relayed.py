@@ -31,7 +31,13 @@ async def relay(
     if refusal is not None:
         await goodbye(*refusal)
         return
-    line = QueuedLine(write, goodbye, send_s=sessions.send_s)
+
+    async def leave(code: int, reason: str) -> None:
+        reading.cancel()  # the server says no goodbye while somebody waits for the client's next word
+        await asyncio.gather(reading, return_exceptions=True)
+        await goodbye(code, reason)
+
+    line = QueuedLine(write, leave, send_s=sessions.send_s)
     session = sessions.open(line, principal, address)
     line.room = session.client.room
 

@@ -18,6 +18,7 @@ from libs.common.bus.topics import TOPICS
 from libs.common.runtime.errors import ConfigurationError, InputError
 from services.gateway.access.keys import mint, well_formed
 from services.gateway.cli import app
+from tests.services.gateway.stream.talking import desk
 
 WITHIN_S = 40
 
@@ -82,6 +83,7 @@ async def test_from_the_topics_to_an_answer_and_a_clean_end(
             assert book.json()["book"]["bids"][0] == [99.0, 1.0]
             bars = await http.get("/v1/markets/BTC-USDT-PERP/candles?timeframe=1m")
             assert [bar["close"] for bar in bars.json()["data"]] == [101.0]
+        await _check_stream(port, key, publisher, make)
     finally:
         await publisher.stop()
         process.send_signal(signals.SIGTERM)
@@ -96,6 +98,14 @@ async def test_from_the_topics_to_an_answer_and_a_clean_end(
     assert key not in text
     assert "Traceback" not in text, text
     assert "broke off" not in text, text
+
+
+async def _check_stream(port, key, publisher, make):
+    async with desk(f"127.0.0.1:{port}", key) as client:
+        await client.say(op="subscribe", channel="signals", since="live")
+        await client.hear(type="subscribed")
+        await publisher.publish([make.signal(2)])
+        assert (await client.hear(type="update"))["data"]["signal_id"] == "sig-0002"
 
 
 @pytest.mark.parametrize(

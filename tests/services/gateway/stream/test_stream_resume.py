@@ -110,7 +110,7 @@ async def test_a_hundred_reconnects_at_random_moments_see_every_signal_once_and_
         speak(gateway, make, replicas, count, chance, killed=lambda n: n % 17 == 5), name="speaking"
     )
     last = f"sig-{count - 1:04d}"
-    cursor = "live"
+    cursor = replicas[0].sessions.joining.cursor("signals", 0)  # from the very first on
     heard: list[dict[str, Any]] = []
     async with asyncio.timeout(120):
         for turn in range(10_000):
