@@ -202,6 +202,17 @@ def test_s1_a_hundred_forged_tokens():
     assert mean_s < 0.005
 
 
+async def test_s1_forged_tokens_are_401_over_http_and_say_no_more_than_their_sender_knew(gateway):
+    async with gateway.client(Accept="*/*") as client:
+        for name, text in FORGED:
+            if not text.isascii() or not text.isprintable():
+                continue  # no header can hold it
+            answer = await client.get("/v1/markets", headers={"Authorization": f"Bearer {text}"})
+            assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated"), name
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+            assert text not in answer.text or len(text) < 10, name
+
+
 @pytest.mark.parametrize("changes", [{"exp": NOW_S - 29}, {"nbf": NOW_S + 29}, {"iat": NOW_S + 29, "exp": NOW_S + 100}])
 def test_clocks_may_differ_by_thirty_seconds(changes):
     claims = CLAIMS | {"iat": NOW_S - 500, "nbf": NOW_S - 500, "exp": NOW_S + 60} | changes
