@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from libs.common.runtime.clock import now_ns
 from services.gateway.access import audit, newcomers, people, refresh
+from services.gateway.access.answering import Answered, Answers
 from services.gateway.access.audit import Act
 from services.gateway.access.cookies import Cookies, Sent
 from services.gateway.access.csrf import CsrfTokens
@@ -19,14 +20,12 @@ from services.gateway.access.passwords import Passwords
 from services.gateway.access.principal import NOBODY, Principal
 from services.gateway.access.refresh import Family, Outcome, Rotation
 from services.gateway.access.sessions import holder, of_key, of_user
-from services.gateway.access.tokens import LIFE_S, TokenError, Tokens
+from services.gateway.access.tokens import TokenError, Tokens
 from services.gateway.problems import Problem, field_problem
 from services.gateway.schemas.sessions import SessionView
-from services.gateway.schemas.times import rfc3339
 
 log = logging.getLogger(__name__)
 
-_SECOND_NS: Final = 1_000_000_000
 _WRONG: Final = "the name or the password is wrong"
 
 
@@ -48,14 +47,6 @@ class Asked(Struct, frozen=True, kw_only=True):
     csrf: str = ""
     address: str = ""
     request_id: str = ""
-
-
-class Answered(Struct, frozen=True):
-    """What it is told."""
-
-    view: SessionView
-    cookies: list[str]
-    """`Set-Cookie` lines."""
 
 
 class SignIns:
@@ -85,8 +76,7 @@ class SignIns:
         self._keyring = keyring
         self._tell = tell
         self._tries = tries
-        self._anonymous = anonymous
-        self._elsewhere = elsewhere
+        self._answers = Answers(tokens, csrf, cookies, anonymous=anonymous, elsewhere=elsewhere, clock=clock)
         self._clock = clock
         self._passwords = Passwords()
 
@@ -171,7 +161,7 @@ class SignIns:
                 raise field_problem("unauthenticated", "cookie", "this was used before: the session has been ended")
         if principal is None or rotation.family is None:
             raise field_problem("unauthenticated", "cookie", "the session has ended: sign in again")
-        return self._answer(rotation.family, principal, rotation.text)
+        return self._answers.signed_in(rotation.family, principal, rotation.text)
 
     async def out(self, asked: Asked) -> Answered:
         """End the session, everywhere; without one nothing happens.
@@ -186,7 +176,7 @@ class SignIns:
             async with self._pool().acquire() as connection, connection.transaction():
                 if await refresh.end(connection, family.family_id, at_ns=self._clock(), reason="signed out"):
                     await self._record(connection, asked, of_user(family), "auth.sign_out", family)
-        return Answered(self._nobody(), self.cookies.gone())
+        return self._answers.signed_out()
 
     async def view(self, asked: Asked) -> SessionView:
         """Return who has signed in with this browser."""
@@ -194,8 +184,8 @@ class SignIns:
         family = await self._shown(sent)
         principal = None if family is None else await self._now(family)
         if family is None or principal is None:
-            return self._nobody()
-        return self._view(family, principal, self._left_s(sent.access))
+            return self._answers.nobody()
+        return self._answers.view(family, principal, sent.access)
 
     async def _refusal(self, asked: Asked, field: str, message: str) -> Problem:
         if self._tries is not None:
@@ -213,7 +203,7 @@ class SignIns:
             assert family is not None, "it has just begun"
             principal = of_user(family) if key is None else of_key(family, key)
             await self._record(connection, asked, principal, "auth.sign_in", family, by=way)
-        return self._answer(family, principal, text)
+        return self._answers.signed_in(family, principal, text)
 
     async def _rotate(self, asked: Asked, shown: str) -> tuple[Rotation, Principal | None]:
         async with self._pool().acquire() as connection, connection.transaction():
@@ -264,34 +254,3 @@ class SignIns:
             after=after or None,
         )
         await audit.write(connection, act, self._clock())
-
-    def _answer(self, family: Family, principal: Principal, text: str) -> Answered:
-        token, claims = self.tokens.issue(
-            subject=family.user_id, family=family.family_id, role=principal.role, scopes=principal.scopes
-        )
-        lines = self.cookies.session(token, text, access_s=LIFE_S, refresh_s=refresh.IDLE_S)
-        return Answered(self._view(family, principal, claims.exp - claims.iat), lines)
-
-    def _left_s(self, text: str) -> int:
-        try:
-            return max(0, self.tokens.read(text).exp - self._clock() // _SECOND_NS)
-        except TokenError:
-            return 0
-
-    def _nobody(self) -> SessionView:
-        return SessionView(signed_in=False, anonymous=self._anonymous, elsewhere=self._elsewhere)
-
-    def _view(self, family: Family, principal: Principal, access_s: int) -> SessionView:
-        return SessionView(
-            signed_in=True,
-            user_id=principal.subject,
-            name=principal.name,
-            role=principal.role,
-            scopes=sorted(principal.scopes),
-            csrf=self._csrf.of(family.family_id),
-            access_s=access_s,
-            expires_ns=principal.expires_ns,
-            expires=None if principal.expires_ns is None else rfc3339(principal.expires_ns),
-            anonymous=self._anonymous,
-            elsewhere=self._elsewhere,
-        )

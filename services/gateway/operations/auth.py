@@ -5,8 +5,9 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from services.gateway.access import csrf
+from services.gateway.access.answering import Answered
 from services.gateway.access.scopes import Scope
-from services.gateway.access.sign_in import Answered, Asked, SignIns
+from services.gateway.access.sign_in import Asked, SignIns
 from services.gateway.access.signing import PublicKeys
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.operation import Example, Freshness, Nothing, Operation, Surface
