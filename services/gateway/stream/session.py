@@ -97,6 +97,9 @@ class Session:
             else:
                 self._fault(None, Problem("bad_request", f"no request: {e}"))
             return
+        if len(self._requests) >= MESSAGES_A_SECOND:  # it asks faster than we can answer
+            self.client.close(Close.RATE)
+            return
         self._requests.append(request)
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name="stream requests")

@@ -29,19 +29,33 @@ _DEAD_MS: Final = 20_000
 class Wire(asyncio.Protocol):
     """One connection that speaks frames."""
 
-    __slots__ = ("_ending", "_reader", "_transport", "gone", "hear", "paused", "room")
+    __slots__ = ("_early", "_ending", "_gone", "_hear", "_lost", "_reader", "_room", "_transport", "paused")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._reader = Reader(MAX_TEXT)
         self._ending = False
         self.paused = False
-        self.hear: Callable[[bytes], None] = _nothing
-        """Called with each message."""
-        self.room: Callable[[], None] = _nothing_at_all
-        """Called when the connection takes more again."""
-        self.gone: Callable[[], None] = _nothing_at_all
-        """Called once, when the connection is closed."""
+        self._early: list[bytes] = []
+        self._lost = False
+        self._hear: Callable[[bytes], None] = self._early.append
+        self._room: Callable[[], None] = _nothing_at_all
+        self._gone: Callable[[], None] = _nothing_at_all
+
+    def listen(self, hear: Callable[[bytes], None], room: Callable[[], None], gone: Callable[[], None]) -> None:
+        """Pass on what comes, and what has come before: a client may speak as soon as it is answered.
+
+        Args:
+            hear: called with each message.
+            room: called when the connection takes more again.
+            gone: called once, when the connection is closed.
+        """
+        self._hear, self._room, self._gone = hear, room, gone
+        early, self._early = self._early, []
+        for payload in early:
+            hear(payload)
+        if self._lost:
+            gone()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -62,7 +76,8 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (why it is gone changes nothing)
         """End."""
         self._transport = None
-        self.gone()
+        self._lost = True
+        self._gone()
 
     def pause_writing(self) -> None:
         """Take no more: the peer does not read."""
@@ -71,7 +86,7 @@ class Wire(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self.paused = False
-        self.room()
+        self._room()
 
     def write(self, payload: bytes) -> None:
         """Send one message."""
@@ -110,11 +125,7 @@ class Wire(asyncio.Protocol):
                     self._transport.write(frame(Op.CLOSE, one.payload[:2]))
                 self._transport.close()
         elif one.op is not Op.PONG and not self._ending:
-            self.hear(one.payload)
-
-
-def _nothing(_payload: bytes) -> None:
-    """Until somebody listens."""
+            self._hear(one.payload)
 
 
 def _nothing_at_all() -> None:
@@ -125,18 +136,19 @@ class CannotTake(Exception):
     """The connection of a request could not be found."""
 
 
-async def take(client: tuple[str, int], answer: Callable[[], Any], wire: Wire) -> None:
+async def take(client: tuple[str, int], port: int, answer: Callable[[], Any], wire: Wire) -> None:
     """Make the connection from `client` ours.
 
     Args:
         client: its address and port, as the server told them.
+        port: the one it came to; what we opened ourselves towards the same address is not meant.
         answer: sends the 101; the server lets go of the connection after it.
         wire: gets the connection.
 
     Raises:
         CannotTake: there is no such connection in this process.
     """
-    number, kept = _find(client)
+    number, kept = _find(client, port)
     try:
         inode = os.fstat(number).st_ino
         await answer()
@@ -154,7 +166,7 @@ async def take(client: tuple[str, int], answer: Callable[[], Any], wire: Wire) -
         raise
 
 
-def _find(client: tuple[str, int]) -> tuple[int, socket.socket]:
+def _find(client: tuple[str, int], port: int) -> tuple[int, socket.socket]:
     for name in sorted((int(one.name) for one in _FILES.iterdir()), reverse=True):  # new ones are high
         with contextlib.suppress(OSError):
             if not stat.S_ISSOCK(os.fstat(name).st_mode):
@@ -162,6 +174,7 @@ def _find(client: tuple[str, int]) -> tuple[int, socket.socket]:
             kept = socket.socket(fileno=os.dup(name))
             try:
                 found = kept.family in {socket.AF_INET, socket.AF_INET6} and _same(kept.getpeername(), client)
+                found = found and kept.getsockname()[1] == port
             except OSError:
                 found = False
             if found:

@@ -22,6 +22,7 @@ from services.gateway.surfaces.routes import route
 PATH: Final = "/v1/stream"
 _VERSION: Final = b"13"
 _KEY_LENGTH: Final = 24
+_TOO_MANY: Final = 429
 
 
 def stream_routes(sessions: Sessions) -> tuple[HTTPRouteHandler, WebsocketRouteHandler]:
@@ -59,9 +60,9 @@ async def _upgrade(sessions: Sessions, scope: Any, send: Any) -> None:
 
     principal, refusal = await _who(sessions, scope)
     wire = Wire()
-    host, port = scope["client"]
+    (host, port), (_, own_port) = scope["client"], scope["server"]
     try:
-        await take((str(host), int(port)), answer, wire)
+        await take((str(host), int(port)), int(own_port), answer, wire)
     except CannotTake as e:
         raise Problem("internal", "the connection could not become a stream") from e
     welcome(sessions, wire, principal, scope.get("csx.address", ""), refusal)
@@ -77,7 +78,7 @@ def welcome(
         wire.end(*refusal)
         return
     session = sessions.open(wire, principal, address)
-    wire.hear, wire.room, wire.gone = session.hear, session.client.room, session.gone
+    wire.listen(session.hear, session.client.room, session.gone)
 
 
 async def _who(sessions: Sessions, scope: Any) -> tuple[Principal | None, tuple[int, str] | None]:
@@ -91,7 +92,8 @@ async def _who(sessions: Sessions, scope: Any) -> tuple[Principal | None, tuple[
             scope.get("csx.address", ""),
         )
     except (AuthError, Problem) as e:
-        return None, (Close.UNAUTHENTICATED, str(e))
+        limited = isinstance(e, Problem) and e.status == _TOO_MANY
+        return None, (Close.RATE if limited else Close.UNAUTHENTICATED, str(e))
     if principal is not None and not principal.may(Scope.STREAM):
         return None, (Close.REVOKED, f"this needs the scope {Scope.STREAM}")
     return principal, None

@@ -79,7 +79,16 @@ async def test_what_is_sent_at_once_after_the_handshake_is_heard(gateway, addres
 
 async def test_a_connection_that_is_not_here_is_not_taken():
     with pytest.raises(CannotTake):
-        await take(("127.0.0.1", 1), _never, Wire())
+        await take(("127.0.0.1", 1), 8080, _never, Wire())
+
+
+async def test_a_connection_of_ours_to_the_same_address_is_not_taken_for_the_clients(address):
+    host, _, port = address.partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    with pytest.raises(CannotTake):  # what we opened came to no port of ours
+        await take((host, int(port)), int(port), _never, Wire())
+    writer.close()
+    await writer.wait_closed()
 
 
 async def _never():

@@ -16,7 +16,7 @@ async def test_the_client_of_the_manual_misses_nothing(gateway, address, make, t
     place = tmp_path / "place"
     environment = os.environ | {"CSX_URL": f"ws://{address}/v1/stream", "CSX_KEY": gateway.key, "CSX_PLACE": str(place)}
     await gateway.fold(make.trade())
-    heard = []
+    heard: list[str] = []
     for turn in range(3):
         client = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.PIPE
