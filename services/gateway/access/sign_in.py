@@ -87,7 +87,8 @@ class SignIns:
             Problem: `unauthenticated`, `locked_out`, or `limits_degraded` without Redis.
         """
         await self.knock(asked)
-        user = await people.named(self._pool(), name.strip().lower())
+        name = name.strip().lower()
+        user = await people.named(self._pool(), name) if name.isprintable() else None  # nobody is called otherwise
         right = await self._passwords.fits(password, user.password if user else None)
         if user is None or not right:
             raise await self._refusal(asked, "password", _WRONG)

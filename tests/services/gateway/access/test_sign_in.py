@@ -45,7 +45,15 @@ async def test_a_password_opens_a_session_whose_cookies_no_script_and_no_other_s
 
 @pytest.mark.parametrize(
     ("name", "password"),
-    [("ada", "wrong horse battery"), ("nobody", PASSWORD), ("local", PASSWORD), ("ada", "x"), ("ada'--", PASSWORD)],
+    [
+        ("ada", "wrong horse battery"),
+        ("nobody", PASSWORD),
+        ("local", PASSWORD),
+        ("ada", "x"),
+        ("ada'--", PASSWORD),
+        ("\u202eada", PASSWORD),
+        ("ada\n", "a\nb"),
+    ],
 )
 async def test_who_cannot_say_the_password_is_told_nothing_more(browser, name, password):
     answer = await browser.sign_in(name=name, password=password)
