@@ -33,7 +33,7 @@ class KeysWanted(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Which keys."""
 
     owner: Annotated[
-        Annotated[str, Meta(max_length=128)] | None,
+        Annotated[str, Meta(max_length=128, pattern="^[A-Za-z0-9_.-]+$(?!\\n)")] | None,
         Meta(description="A user's id, or `all`; needs the scope `admin:keys`. Without it: one's own"),
     ] = None
     cursor: Cursor = None

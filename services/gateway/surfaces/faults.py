@@ -4,7 +4,7 @@ import logging
 
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from services.gateway.outages import OUTAGES
+from services.gateway.outages import OURS, OUTAGES
 from services.gateway.problems import Problem, field_problem
 from services.gateway.store.cursor import CursorError
 
@@ -20,7 +20,7 @@ def problem_of(error: Exception, request_id: str) -> Problem:
             return field_problem("invalid_parameter", "cursor", str(error))
         case HTTPException() if error.status_code < 500:
             return _of_router(error)
-    if isinstance(error, OUTAGES):
+    if isinstance(error, OUTAGES) and not isinstance(error, OURS):
         log.warning("a store does not answer", extra={"error": repr(error)})
         return Problem("dependency_down", "a store does not answer; try again")
     log.error("a request failed", exc_info=error, extra={"request_id": request_id})
