@@ -114,7 +114,7 @@ async def _regimes(desk: Desk, _caller: Caller, wanted: RegimesWanted) -> Market
     cells = await desk.latest.cells([(row.venue, row.symbol) for row in markets], [slot])
     reports, now_ns = await desk.latest.qualities(), desk.clock()
     found = [
-        regime_of(row, own[slot], wanted.timeframe, reports.get(row.venue), now_ns)
+        regime_of((row.venue, row.symbol, row.origin), own[slot], wanted.timeframe, reports.get(row.venue), now_ns)
         for row, own in zip(markets, cells, strict=True)
         if slot in own and own[slot].origin is row.origin
     ]

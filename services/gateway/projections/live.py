@@ -14,11 +14,12 @@ from libs.common.events import BookDelta, BookSnapshot, LayerReading, Origin, Tr
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
 from services.gateway.projections.ladder import Ladder
+from services.gateway.schemas.cells import Cell
 from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.screener import kept_facts
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store.latest import Cell, Latest, Views
+from services.gateway.store.latest import Latest, Views
 from services.gateway.store.rows import MarketRow
 from services.gateway.store.store import Store
 from services.gateway.stream.announcing import announce_newest

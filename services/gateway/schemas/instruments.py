@@ -2,11 +2,17 @@
 
 from msgspec import Struct
 
-from libs.common.events import ListingStatus, Origin
+from libs.common.events import Listing, ListingStatus, Origin
 from libs.common.events.symbols import Kind
 from services.gateway.schemas.provenance import Datum, Quality, when
 from services.gateway.schemas.times import rfc3339
-from services.gateway.store.flows import KeptListing
+
+
+class KeptListing(Struct, frozen=True, kw_only=True):
+    """An instrument as its venue's catalogue describes it, as kept."""
+
+    listing: Listing
+    seen_ns: int
 
 
 class InstrumentView(Datum, frozen=True, kw_only=True):

@@ -7,13 +7,12 @@ from msgspec import Struct
 
 from libs.common.bus.codec import decode
 from libs.common.events import MINUTE_NS, Fact, Origin, Signal, Timeframe
+from services.gateway.schemas.cells import Cell
 from services.gateway.schemas.columns import COLUMNS, FACTS, REGIME_FACTS
 from services.gateway.schemas.markets import Price
 from services.gateway.schemas.provenance import Datum, KeptQuality, Quality, in_short
 from services.gateway.schemas.screening import typed
 from services.gateway.schemas.times import age_s, rfc3339
-from services.gateway.store.latest import Cell
-from services.gateway.store.rows import MarketRow
 
 _KEPT: Final = {layer: (*facts, *(REGIME_FACTS if layer == "technicals" else ())) for layer, facts in FACTS.items()}
 _TICKS_LAST_NS: Final = 10 * MINUTE_NS
@@ -158,18 +157,21 @@ def cell_of(cells: Mapping[str, Cell], layer: str, timeframe: Timeframe, origin:
     return None
 
 
-def regime_of(row: MarketRow, cell: Cell, timeframe: Timeframe, kept: KeptQuality | None, now_ns: int) -> MarketRegime:
-    """Return a market's regime from what `technicals` reads."""
+def regime_of(
+    market: tuple[str, str, Origin], cell: Cell, timeframe: Timeframe, kept: KeptQuality | None, now_ns: int
+) -> MarketRegime:
+    """Return the regime of a market (venue, symbol, origin) from what `technicals` reads."""
+    venue, symbol, origin = market
     word, facts = cell.facts.get("regime"), cell.facts
-    quality, quality_cause = in_short(kept, row.origin, now_ns)
+    quality, quality_cause = in_short(kept, origin, now_ns)
     return MarketRegime(
         event_ns=cell.as_of_ns,
         event_time=rfc3339(cell.as_of_ns),
         seen_ns=cell.seen_ns,
         age_s=age_s(cell.seen_ns, now_ns),
-        venue=row.venue,
-        symbol=row.symbol,
-        origin=row.origin,
+        venue=venue,
+        symbol=symbol,
+        origin=origin,
         stale=now_ns - cell.seen_ns > 2 * timeframe.ns + MINUTE_NS,
         quality=quality,
         quality_cause=quality_cause,

@@ -6,11 +6,11 @@ from typing import Any, Final
 from msgspec import Struct
 
 from libs.common.events import Fact, Origin, Side, Timeframe, Trade
+from services.gateway.schemas.cells import Cell
 from services.gateway.schemas.flows import FundingView, MarkView, OpenInterestView
 from services.gateway.schemas.markets import Book, Price
 from services.gateway.schemas.provenance import OfMarket
 from services.gateway.schemas.times import age_s, rfc3339
-from services.gateway.store.latest import Cell
 
 NO_BOOK: Final = "no_book"
 ONE_SIDED: Final = "one_sided"

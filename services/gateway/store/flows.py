@@ -17,6 +17,7 @@ from libs.common.events import (
     OpenInterest,
     PositionSide,
 )
+from services.gateway.schemas.instruments import KeptListing
 from services.gateway.schemas.provenance import KeptQuality
 from services.gateway.store import flow_statements as sql
 from services.gateway.store.rows import MarketRow
@@ -33,13 +34,6 @@ class Span(Struct, frozen=True, kw_only=True):
     from_ns: int = 0
     to_ns: int = MAX_NS
     limit: int
-
-
-class KeptListing(Struct, frozen=True, kw_only=True):
-    """An instrument as its venue's catalogue describes it, as kept."""
-
-    listing: Listing
-    seen_ns: int
 
 
 class InstrumentFilter(Struct, frozen=True, kw_only=True):

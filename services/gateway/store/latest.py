@@ -10,7 +10,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from libs.common.bus.codec import decode, encode
-from libs.common.events import Fact, Origin, Trade
+from libs.common.events import Origin, Trade
+from services.gateway.schemas.cells import Cell
 from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.provenance import KeptQuality
 from services.gateway.schemas.system import Feed
@@ -36,17 +37,6 @@ _book: Final = msgspec.json.Decoder(Book)
 _feed: Final = msgspec.json.Decoder(Feed)
 _reading: Final = msgspec.json.Decoder(Reading)
 _quality: Final = msgspec.json.Decoder(KeptQuality)
-
-
-class Cell(Struct, frozen=True, kw_only=True):
-    """What one layer reads of one market, as far as a screener asks."""
-
-    origin: Origin
-    score: float
-    confidence: float
-    facts: dict[str, Fact] = {}
-    as_of_ns: int
-    seen_ns: int
 
 
 _cell: Final = msgspec.json.Decoder(Cell)
