@@ -35,7 +35,7 @@ from services.gateway.limits.policy import Policies
 from services.gateway.operations.desk import Desk
 from services.gateway.outages import OUTAGES
 from services.gateway.perimeter.perimeter import Perimeter
-from services.gateway.projections.folds import folds
+from services.gateway.projections.folds import MOST_RECORDS, folds
 from services.gateway.projections.live import Live
 from services.gateway.readiness import Silence, late
 from services.gateway.sealing import Seal
@@ -78,7 +78,7 @@ async def main(process: Process, settings: Settings) -> None:
     process.on_stop(lambda: live.flush(everything=True))
     bus = connect(settings, "csx-gateway", process)
     for group, topics, handler in folds(store, latest, live):
-        fold(bus, *topics, group=group, handler=handler, rejects=GATEWAY_REJECTS)
+        fold(bus, *topics, group=group, handler=handler, rejects=GATEWAY_REJECTS, max_records=MOST_RECORDS)
 
     board = Board(store, latest, stale_after_s=settings.stale_after_s, cursors=Cursors(settings.secrets))
     hub = Hub(

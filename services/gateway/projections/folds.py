@@ -1,7 +1,7 @@
 """Every fold of the gateway: which topics, as which group, by what. One group holds up only its own views."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from libs.common.bus.consuming import Handler
 from libs.common.bus.topics import Topic
@@ -14,6 +14,9 @@ from services.gateway.projections.rules import RULES_TOPICS, RuleBook
 from services.gateway.projections.signals import SIGNAL_TOPICS, SignalFold
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
+
+MOST_RECORDS: Final = 400
+"""Of one batch: the loop that folds it serves requests too, and waits for nobody for longer than some milliseconds."""
 
 
 class Fold(NamedTuple):
