@@ -1,5 +1,6 @@
 """Finding 12: what no store takes as a text is refused or not found, in every field of every operation."""
 
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -51,6 +52,6 @@ async def test_f12_an_odd_text_in_any_field_is_no_fault_of_ours(gateway, make, s
                 path = operation.path
                 for name in [name for name in params if f"{{{name}}}" in path]:
                     path = path.replace(f"{{{name}}}", quote(str(params.pop(name)), safe=""))
-                sent = {"params": params} if operation.method in {"GET", "DELETE"} else {"json": params}
+                sent: dict[str, Any] = {"params": params} if operation.method in {"GET", "DELETE"} else {"json": params}
                 answer = await client.request(operation.method, path, **sent)
                 assert answer.status_code < 500, (operation.name, field, odd, answer.text)
