@@ -36,10 +36,9 @@ def sign_ins(
         redis=latest.redis,
         keyring=keyring,
         guard=guard,
-        tell=tell,
         clock=clock,
         monotonic=lambda: clock() / 1e9,
-        **more,
+        **{"tell": tell} | more,
     )
 
 

@@ -4,8 +4,14 @@ import re
 
 import pytest
 
+from deploy.local.sandbox.issuer import FakeIssuer
 from services.gateway.access import people
+from services.gateway.access.fetching import Fetcher
+from services.gateway.access.keyring import Keyring
 from services.gateway.access.keys import mint
+from services.gateway.access.oidc import Elsewhere, Roles
+from services.gateway.access.provider import Client, Provider
+from tests.services.gateway import entering
 from tests.services.gateway.entering import PASSWORD, person
 
 pytestmark = pytest.mark.browser
@@ -105,3 +111,27 @@ async def test_a_person_who_is_shut_out_is_shown_the_door(page, gateway):
     await people.set_disabled(gateway.store.pool, "usr_ada", 5)
     gateway.clock.now += 4_000_000_000
     await expect(page.get_by_role("alert")).to_have_text("The session has ended: sign in again.")
+
+
+async def test_a_person_comes_from_the_provider_and_lands_on_the_page(gateway, address, chromium, make):
+    from playwright.async_api import expect
+
+    await gateway.fold(make.trade(60_000.0), make.snapshot(10), make.candle())
+    issuer = FakeIssuer("csx", "s3cret", f"http://{address}/v1/auth/oidc/callback")
+    await issuer.start()
+    fetcher = Fetcher(loopback=True)
+    client = Client(issuer=issuer.url, client_id="csx", client_secret="s3cret", redirect_uri=issuer.redirect_uri)
+    gateway.desk.elsewhere = Elsewhere(Provider(client, fetcher), [b"s" * 32], Roles())
+    gateway.desk.sign_ins = entering.sign_ins(
+        gateway.store, gateway.latest, Keyring(gateway.store), gateway.guard, gateway.clock, elsewhere=True
+    )
+    page = await chromium.new_page()
+    await page.goto(f"http://{address}/")
+    await page.get_by_role("link", name="Sign in with your provider").click()
+    await _signed_in(page, "grace")
+    assert page.url == f"http://{address}/"
+    assert {cookie["name"] for cookie in await page.context.cookies()} == {"csx_access", "csx_refresh"}
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_hidden()
+    await page.close()
+    await fetcher.stop()
+    await issuer.stop()
