@@ -5,6 +5,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from services.gateway.contracts.words import words_of
+
 Schema: TypeAlias = dict[str, Any]
 
 REF: Final = "#/components/schemas/"
@@ -17,7 +19,10 @@ class Schemas:
         wanted = list(dict.fromkeys(types))
         found, components = msgspec.json.schema_components(wanted, ref_template=REF + "{name}")
         self._of: dict[Any, Schema] = dict(zip(wanted, found, strict=True))
-        self._components: dict[str, Schema] = {name: dict(one) for name, one in components.items()}
+        words = words_of(wanted)
+        self._components: dict[str, Schema] = {
+            name: _worded(one, words.get(name, {})) for name, one in components.items()
+        }
 
     def of(self, kind: Any) -> Schema:
         """Return the schema of a type; of a struct a reference."""
@@ -38,6 +43,15 @@ class Schemas:
                 kept[name] = self._components[name]
                 waiting += sorted(_references(kept[name]))
         return dict(sorted(kept.items()))
+
+
+def _worded(schema: Mapping[str, Any], words: Mapping[str, str]) -> Schema:
+    """Return a struct's schema with what is said of its fields, where they do not say it themselves."""
+    fields = {
+        name: {"description": words[name], **one} if name in words else one
+        for name, one in schema.get("properties", {}).items()
+    }
+    return {**schema, "properties": fields} if fields else dict(schema)
 
 
 def sent_as_text(schema: Schema) -> Schema:
