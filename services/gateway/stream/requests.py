@@ -13,7 +13,8 @@ from services.gateway.stream.index import Topic
 LIVE: Final = "live"
 """In place of a cursor: only what is new."""
 
-Short = Annotated[str, Meta(max_length=80)]
+Short = Annotated[str, Meta(max_length=80, pattern="^[^\\x00-\\x1f\\x7f]*$(?!\\n)")]
+"""What a symbol or a venue may be: no control characters, which no store takes."""
 
 
 class Request(Struct, frozen=True, forbid_unknown_fields=True, rename={"since": "from"}):

@@ -140,6 +140,9 @@ class Session:
                 except OUTAGES as e:
                     log.warning("a store does not answer: a client begins again", extra={"error": repr(e)})
                     self.client.close(Close.RESYNC)
+                except Exception:  # one request's fault is not to silence the client: logged, and said
+                    log.exception("a request of a stream failed")
+                    self._fault(request.id, Problem("internal", "the gateway failed; its log says why"))
         finally:
             self._task = None
 
