@@ -178,7 +178,7 @@ async def streams(system: System, seconds: float) -> list[Finding]:
         await asyncio.sleep(0.5)
         for client in slow:
             client.stop_reading()
-        beside = await speaker.say(5.0, seconds + 15.0)
+        beside = await speaker.say(5.0, seconds + 25.0)
         await heard_by_all(heard, beside, CLIENTS, 10.0)
         cut = sum(system.counters("csx_gateway_stream_cut_total", "code").values()) - cuts
         clients += slow

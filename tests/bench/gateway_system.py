@@ -29,10 +29,11 @@ _OPEN: Final = {
     "CSX_GATEWAY_LIMIT_ADDRESS": "5000000",
     "CSX_GATEWAY_LIMIT_ADDRESS_KNOWN": "5000000",
     "CSX_GATEWAY_MAX_CLIENTS": "1200",
+    "CSX_GATEWAY_QUEUE_SIZE": "50",
     "CSX_GATEWAY_MAX_CONNECTIONS_PER_ADDRESS": "2000",
     "CSX_GATEWAY_MAX_IN_FLIGHT": "2000",
 }
-"""One machine plays all clients: the limits count, but do not bind."""
+"""One machine plays all clients: the limits count, but do not bind. A client is slow when it is ten seconds behind."""
 
 
 class Place(Struct, frozen=True):
