@@ -13,6 +13,9 @@ import msgspec
 
 HIDDEN: Final = "[hidden]"
 
+_NAME_LENGTH: Final = 24
+"""A name in a program is shorter than what is worth hiding."""
+
 LEAST: Final = 8
 """Characters; a shorter text is no secret that could be told from a common word."""
 
@@ -58,11 +61,13 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """Return `text` without secrets, and without halves of pairs, which have no UTF-8."""
-        if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
-        for form, instead in _FORMS:
-            text = form.sub(instead, text)
-        return text.encode("utf-8", "backslashreplace").decode()
+        if len(text) >= LEAST:
+            if self._known is not None and self._known.search(text):
+                text = self._known.sub(HIDDEN, text)
+            for form, instead in _FORMS:
+                if form.search(text):  # hardly ever: a search costs a tenth of a substitution
+                    text = form.sub(instead, text)
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
     def value(self, value: Any) -> Any:
         """Return plain data without secrets, however deep they lie; what is no plain data becomes its text."""
@@ -79,11 +84,15 @@ class Redaction:
             case bytes() | bytearray():
                 return self.text(value.decode("utf-8", "backslashreplace"))
             case Mapping():
-                return {self.text(str(key)): self._named(str(key), one) for key, one in value.items()}
+                return {self._key(str(key)): self._named(str(key), one) for key, one in value.items()}
             case list() | tuple() | set() | frozenset():
                 return [self._plain(one) for one in value]
             case _:
                 return value
+
+    def _key(self, key: str) -> str:
+        plain = key.isidentifier() and len(key) < _NAME_LENGTH
+        return key if plain and not (self._known and self._known.search(key)) else self.text(key)
 
     def _named(self, name: str, value: Any) -> Any:
         return HIDDEN if _NAMES.fullmatch(name) and isinstance(value, str | bytes) and value else self._plain(value)
