@@ -185,7 +185,7 @@ def proof(signal: Signal, row: Any, topic: str, now_ns: int) -> Proof:
         offset=row["topic_offset"],
         place_cause=None if placed else "verdict_first",
         content_hash=row["content_hash"].hex() if row["content_hash"] else None,
-        engine=signal.inputs.get("engine"),
+        engine=signal.inputs.get("engine_version"),
         inputs=signal.inputs,
         verify=f"csx signals verify {signal.signal_id}",
     )

@@ -336,7 +336,7 @@ def signal(
             fee_rate=0.0005,
             break_even_hit_rate=0.48,
         ),
-        inputs={"engine": "1.0.0", "last_trade": "77"},
+        inputs={"engine_version": "1.0.0", "last_trade": "77"},
     )
 
 

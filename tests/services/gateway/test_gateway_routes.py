@@ -296,7 +296,7 @@ async def test_a_signal_comes_with_evidence_verdict_and_deliveries(gateway, ask,
     assert (body["conflict"], body["regime"], body["effective_layers"]) == (None, None, None)
     assert [target["price"] for target in body["plan"]["targets"]] == [60_600.0, 61_000.0, 61_500.0]
     assert [(d["state"], d["recipient"]) for d in body["deliveries"]] == [("delivered", "***89")]
-    assert body["inputs"] == {"engine": "1.0.0", "last_trade": "77"}
+    assert body["inputs"] == {"engine_version": "1.0.0", "last_trade": "77"}
 
 
 async def test_signals_are_filtered(gateway, ask, make):
