@@ -1,12 +1,14 @@
 """One answer for many: who waits, who has the old one, what is never kept."""
 
 import asyncio
+import inspect
 from dataclasses import dataclass, field
 
 import pytest
 from prometheus_client import REGISTRY
 
 from services.gateway.cache.cache import AnswerCache
+from services.gateway.operations.catalogue import OPERATIONS
 from services.gateway.operations.operation import Freshness
 from services.gateway.problems import Problem
 
@@ -170,6 +172,15 @@ async def test_f19_a_problem_is_no_outage(cache, store, clock):
     clock.now += 4
     with pytest.raises(Problem):
         await cache.get("k", SECOND, store)
+
+
+def test_f19_what_is_shared_does_not_depend_on_who_asks():
+    shared = [operation for operation in OPERATIONS if operation.freshness is not None]
+    assert len(shared) > 20
+    for operation in shared:
+        assert operation.read
+        _desk, caller, _wanted = inspect.signature(operation.read).parameters
+        assert caller.startswith("_"), f"{operation.name} looks at who asks"  # the linter's word for what is unused
 
 
 async def test_memory_is_given_back(cache, store):
