@@ -11,7 +11,7 @@ from libs.common.bus.topics import CANDLES, GAPS
 from libs.common.events import Candle, Gap
 from libs.common.runtime.clock import now_ns
 from services.gateway import metrics
-from services.gateway.store.announcements import Announcement
+from services.gateway.schemas.announcements import Announcement
 from services.gateway.store.latest import Latest, Views
 from services.gateway.store.rows import sight
 from services.gateway.store.store import Batch, Store

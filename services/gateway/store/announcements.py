@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
 from redis.asyncio import Redis
 
+from services.gateway.schemas.announcements import Announcement, Counted, count_of
 from services.gateway.store.feed import Said
 
 LIVE: Final = "csx:gateway:live"
@@ -30,36 +30,6 @@ for i = 3, #ARGV, 2 do
 end
 """
 """KEYS: the counts. ARGV: the channel to publish on, an epoch to begin with; then pairs of a count and a document."""
-
-
-class Announcement(Struct, frozen=True, kw_only=True):
-    """One view on its way to stream clients."""
-
-    channel: str
-    venue: str
-    symbol: str
-    slot: str = ""
-    """What within channel, venue and symbol a newer one replaces; with an empty slot: all of it."""
-    event_ns: int
-    """When what it tells of happened."""
-    at_ns: int
-    """Our clock when it was folded."""
-    data: msgspec.Raw
-
-
-class Counted(Struct, frozen=True):
-    """Views and how far their announcements are counted, all of one moment."""
-
-    views: list[bytes]
-    counts: dict[str, int]
-    """By `count_of`."""
-    epoch: str
-    """Of the counts; empty: nothing was ever announced."""
-
-
-def count_of(channel: str, venue: str, symbol: str) -> str:
-    """Return the name under which announcements are counted."""
-    return f"{channel}|{venue}|{symbol}"
 
 
 def announce(pipe: Any, announcements: Sequence[Announcement]) -> None:

@@ -11,12 +11,13 @@ from redis.exceptions import RedisError
 
 from libs.common.bus.codec import decode, encode
 from libs.common.events import Origin, Trade
+from services.gateway.schemas.announcements import Announcement, Counted
 from services.gateway.schemas.cells import Cell
 from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.provenance import KeptQuality
 from services.gateway.schemas.system import Feed
 from services.gateway.schemas.times import age_s
-from services.gateway.store.announcements import Announcement, Counted, announce, counted
+from services.gateway.store.announcements import announce, counted
 
 TICKET_S: Final = 30
 

@@ -7,11 +7,11 @@ import msgspec
 from msgspec import Struct
 
 from libs.common.events import Candle, FundingRate, Liquidation
+from services.gateway.schemas.announcements import Announcement
 from services.gateway.schemas.flows import FundingView, LiquidationView
 from services.gateway.schemas.markets import Book, LiveBar, Price, Reading, bar
 from services.gateway.schemas.provenance import when
 from services.gateway.schemas.told import LiveFunding, LiveLiquidation
-from services.gateway.store.announcements import Announcement
 from services.gateway.store.latest import Views
 
 _LIQUIDATIONS: Final = 100

@@ -5,7 +5,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from services.gateway.store.announcements import Announcement
+from services.gateway.schemas.announcements import Announcement
 from services.gateway.store.feed import Said
 from services.gateway.stream.channels import CHANNELS
 

@@ -7,9 +7,9 @@ import msgspec
 
 from libs.common.runtime.clock import now_ns
 from services.gateway.board import Board
+from services.gateway.schemas.announcements import Announcement, Counted, count_of
 from services.gateway.schemas.markets import Book, Price, Reading
 from services.gateway.schemas.times import age_s
-from services.gateway.store.announcements import Announcement, Counted, count_of
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
 from services.gateway.stream.announcing import announcement, book_told, price_told, reading_told
