@@ -1,7 +1,9 @@
 """The official client of the Model Context Protocol on a real port: it lists and calls every tool."""
 
 import json
+from typing import Any
 
+import httpx
 import httpx2
 import pytest
 from mcp.client.session import ClientSession
@@ -11,6 +13,7 @@ from services.gateway.access.keys import mint
 from services.gateway.access.scopes import Scope
 from services.gateway.contracts.tools import tools
 from services.gateway.operations.catalogue import OPERATIONS
+from services.gateway.surfaces.application import build
 from tests.services.gateway.operations.scenes import SCENES
 
 READS = tools(OPERATIONS, writes=False)
@@ -88,3 +91,24 @@ async def test_nobody_is_told_anything(address):
             reply = await http.post(f"http://{address}/mcp", json=sent)
             assert (reply.status_code, reply.json()["code"]) == (401, "unauthenticated")
         assert (await http.get(f"http://{address}/mcp")).status_code == 405
+
+
+async def test_tools_write_where_the_settings_say_so_and_once(gateway, make, everything):
+    await SCENES["rule"](gateway, make)
+    app: Any = build(gateway.desk, guard=gateway.guard, sessions=gateway.desk.sessions, mcp_writes=True)
+    wanted = tools(OPERATIONS, writes=True)["alerts_rules_create"].example.params
+    headers = {**everything, "accept": "application/json, text/event-stream"}
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
+
+        async def made(**more):
+            params = {"name": "alerts_rules_create", "arguments": {**wanted, **more}}
+            call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+            return (await client.post("/mcp", json=call)).json()["result"]
+
+        first, again = await made(client_request_id="t-1"), await made(client_request_id="t-1")
+        other, bad = await made(client_request_id="t-2"), await made(client_request_id="a b")
+    assert not first["isError"], first
+    rules = [one["structuredContent"]["rule_id"] for one in (first, again, other)]
+    assert rules[0] == rules[1] != rules[2]
+    assert bad["isError"]
