@@ -7,25 +7,15 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from services.gateway.contracts.explained import page
+from services.gateway.surfaces.files import File
 from services.gateway.surfaces.plain import plain
-from services.gateway.surfaces.replies import served
 
 
 def document_at(path: str, document: Mapping[str, Any]) -> HTTPRouteHandler:
     """Return the handler of one JSON document."""
-    body = msgspec.json.encode(document)
-
-    async def answer(scope: Any, send: Any) -> None:
-        await served(scope, send, body, "application/json")
-
-    return plain(path, answer)
+    return plain(path, File(msgspec.json.encode(document), "application/json"))
 
 
 def explanations() -> HTTPRouteHandler:
     """Return the handler of the page that explains problems."""
-    body = page().encode()
-
-    async def answer(scope: Any, send: Any) -> None:
-        await served(scope, send, body, "text/html; charset=utf-8")
-
-    return plain("/problems", answer)
+    return plain("/problems", File(page().encode(), "text/html; charset=utf-8"))

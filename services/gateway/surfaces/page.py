@@ -1,12 +1,12 @@
 """The web page: a handful of named files; public, for they hold no data."""
 
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from litestar.handlers import HTTPRouteHandler
 
+from services.gateway.surfaces.files import File
 from services.gateway.surfaces.plain import plain
-from services.gateway.surfaces.replies import served
 
 ASSETS: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -24,12 +24,7 @@ ASSETS: Final = {
 
 
 def _asset(path: str, name: str, kind: str) -> HTTPRouteHandler:
-    body = (resources.files("services.gateway.dashboard") / name).read_bytes()
-
-    async def asset(scope: Any, send: Any) -> None:
-        await served(scope, send, body, kind)
-
-    return plain(path, asset)
+    return plain(path, File((resources.files("services.gateway.dashboard") / name).read_bytes(), kind))
 
 
 PAGE: Final = tuple(_asset(path, name, kind) for path, (name, kind) in ASSETS.items())

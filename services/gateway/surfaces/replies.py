@@ -77,13 +77,3 @@ async def download(send: Any, answer: Download, head: Iterable[Header], *, bare:
         except Exception as e:
             raise CutShort(answer.filename) from e
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def served(scope: Any, send: Any, body: bytes, kind: str) -> None:
-    """Send a file that changes with the release only, or 304."""
-    etag = tag(body)
-    head = [(b"etag", etag.encode()), (b"cache-control", b"no-cache")]
-    if unchanged(scope["headers"], etag):
-        await nothing(send, 304, head)
-    else:
-        await reply(send, 200, body, [(b"content-type", kind.encode()), *head], bare=scope["method"] == "HEAD")

@@ -372,10 +372,20 @@ async def test_metrics_are_for_who_runs_the_system(gateway, ask):
     assert "csx_gateway_requests_total" in answer.text
 
 
-async def test_static_files_answer_304_to_their_tag(ask):
-    answer = await ask("/app.js")
-    again = await ask("/app.js", headers={"If-None-Match": answer.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+async def test_files_come_packed_to_who_takes_it_and_not_twice(ask):
+    for path in ("/app.js", "/openapi.json", "/problems"):
+        packed = await ask(path, headers={"Accept-Encoding": "br, gzip;q=0.5"})
+        plain = await ask(path, headers={"Accept-Encoding": "gzip;q=0"})
+        assert (packed.headers["content-encoding"], "content-encoding" in plain.headers) == ("gzip", False)
+        assert packed.content == plain.content  # unpacked by the client
+        assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) == len(plain.content)
+        assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+        assert packed.headers["etag"] != plain.headers["etag"]
+        for answer, takes in ((packed, "gzip"), (plain, "identity")):
+            again = await ask(path, headers={"If-None-Match": answer.headers["etag"], "Accept-Encoding": takes})
+            assert (again.status_code, again.content) == (304, b"")
+    icon = await ask("/favicon.svg")
+    assert icon.status_code == 200
 
 
 async def test_the_served_document_is_valid_and_lists_every_route(ask):
