@@ -1,5 +1,6 @@
 """The HTTP application: a handler for each path of the registry and the plain ones beside it; nothing else."""
 
+from functools import cache
 from typing import Any, Final
 
 from litestar import Litestar, Request, Response
@@ -56,12 +57,17 @@ def program_routes(desk: Desk, guard: Guard, *, public_url: str, mcp_writes: boo
     ]
 
 
+@cache
+def _openapi() -> dict[str, Any]:
+    return document(OPERATIONS)
+
+
 def plain_routes(desk: Desk, guard: Guard, sessions: Sessions) -> list[ControllerRouterHandler]:
     """Return everything served outside the registry."""
     return [
         *probes(desk, guard),
-        document_at("/openapi.json", document(OPERATIONS)),
-        document_at("/asyncapi.json", asyncapi_document()),
+        document_at("/openapi.json", _openapi),
+        document_at("/asyncapi.json", asyncapi_document),
         explanations(),
         *stream_routes(sessions),
         events(sessions, guard),

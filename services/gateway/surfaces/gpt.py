@@ -1,6 +1,7 @@
 """GET /v1/gpt/{name}: the operations that assistants are offered, flat and short, and the document of them."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,7 @@ def gpt_routes(
 ) -> list[HTTPRouteHandler]:
     """Return a handler for each operation that assistants are offered, and their document's."""
     rows = offered(operations)
-    document = gpt_document(rows, server=public_url, version=VERSION)
+    document = partial(gpt_document, rows, server=public_url, version=VERSION)
     return [*(_handler(one, desk, guard) for one in rows), document_at(DOCUMENT, document)]
 
 
