@@ -28,7 +28,8 @@ def counted(name):
 async def test_f16_each_operation_is_counted(gateway):
     """Nobody is signed in: 401 where a scope is needed, and counted under the operation's own path."""
     offered = [one for one in OPERATIONS if Surface.REST in one.surfaces]
-    before, asked = counted("csx_gateway_requests"), Counter()
+    before = counted("csx_gateway_requests")
+    asked: Counter[tuple[tuple[str, str], ...]] = Counter()
     async with gateway.client(Accept="*/*") as one:
         for operation in offered:
             answer = await one.request(operation.method, operation.path.replace("{", "").replace("}", ""))
