@@ -9,7 +9,6 @@ from libs.common.bus.codec import encode
 from libs.common.bus.consuming import Record
 from libs.common.events import AlertRule, Reject
 from libs.common.runtime.errors import DependencyDown
-from libs.common.runtime.migrations import migrate
 from services.gateway.alerting.announcing import announce
 from services.gateway.projections.rules import RULES_TOPICS, RuleBook
 from services.gateway.store import alerting
@@ -21,9 +20,8 @@ CHANGED = structs.replace(RULE, condition="abs_score >= 0.7")
 
 
 @pytest.fixture
-async def store(fresh_dsn):
-    await migrate(fresh_dsn, "services.gateway.migrations", "gateway")
-    made = Store(fresh_dsn)
+async def store(gateway_dsn):
+    made = Store(gateway_dsn)
     await made.start()
     yield made
     await made.stop()
@@ -157,12 +155,12 @@ async def test_words_are_announced_in_their_order_once_and_wait_while_the_broker
     assert await announce(store.pool, publish) == 0
 
 
-async def test_only_one_process_announces_at_a_time(store, fresh_dsn):
+async def test_only_one_process_announces_at_a_time(store, gateway_dsn):
     await say(store, RULE)
     inner = []
 
     async def publish(events):
-        async with asyncpg.create_pool(fresh_dsn, min_size=1, max_size=1) as other:
+        async with asyncpg.create_pool(gateway_dsn, min_size=1, max_size=1) as other:
             inner.append(await announce(other, publish))
 
     assert await announce(store.pool, publish) == 1

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from libs.common.events import AlertRule, Delivery, DeliveryState, Origin
-from libs.common.runtime.migrations import migrate
 from services.gateway.access.principal import Principal, Way
 from services.gateway.access.scopes import GRANTABLE, ROLES, Role
 from services.gateway.board import Board
@@ -65,9 +64,8 @@ ANN, BEN, ADA = person("ann"), person("ben"), person("ada", Role.ADMIN)
 
 
 @pytest.fixture
-async def office(fresh_dsn: str, fresh_redis_url: str) -> AsyncIterator[Office]:
-    await migrate(fresh_dsn, "services.gateway.migrations", "gateway")
-    store, latest = Store(fresh_dsn), Latest.at(fresh_redis_url)
+async def office(gateway_dsn: str, fresh_redis_url: str) -> AsyncIterator[Office]:
+    store, latest = Store(gateway_dsn), Latest.at(fresh_redis_url)
     await store.start()
     for one in (ANN, BEN, ADA):
         await store.pool.execute(

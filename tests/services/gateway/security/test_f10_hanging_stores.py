@@ -9,7 +9,6 @@ import pytest
 from msgspec.structs import replace
 
 from libs.common.runtime.clock import monotonic_s
-from libs.common.runtime.migrations import migrate
 from services.gateway.access.principal import Principal, Way
 from services.gateway.access.scopes import READING
 from services.gateway.board import Board
@@ -80,9 +79,8 @@ async def no_faults() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("which", ["postgres", "redis"])
-async def test_f10_a_store_that_hangs_is_503_within_the_budget(fresh_dsn, fresh_redis_url, which):
-    await migrate(fresh_dsn, "services.gateway.migrations", "gateway")
-    async with road(fresh_dsn) as (to_postgres, dsn), road(fresh_redis_url) as (to_redis, redis_url):
+async def test_f10_a_store_that_hangs_is_503_within_the_budget(gateway_dsn, fresh_redis_url, which):
+    async with road(gateway_dsn) as (to_postgres, dsn), road(fresh_redis_url) as (to_redis, redis_url):
         store, latest = Store(dsn), Latest.at(redis_url)
         await store.start()
         desk = Desk(store=store, latest=latest, board=Board(store, latest), faults=no_faults)

@@ -8,7 +8,6 @@ import pytest
 from libs.common.bus import topics
 from libs.common.bus.codec import encode
 from libs.common.events import AlertRule, Reject, Side, Trade
-from libs.common.runtime.migrations import migrate
 from services.gateway.alerting.announcing import announce
 from services.gateway.store import alerting
 from services.gateway.store.store import Store
@@ -52,9 +51,8 @@ def test_what_cannot_be_read_is_parked_on_our_own_topic():
     assert topics.GATEWAY_REJECTS.carries == (Reject,)
 
 
-async def test_what_is_announced_is_a_rule_whatever_stands_in_the_table(fresh_dsn):
-    await migrate(fresh_dsn, "services.gateway.migrations", "gateway")
-    store, said = Store(fresh_dsn), []
+async def test_what_is_announced_is_a_rule_whatever_stands_in_the_table(gateway_dsn):
+    store, said = Store(gateway_dsn), []
 
     async def publish(events):
         said.extend(events)

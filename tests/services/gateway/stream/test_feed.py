@@ -86,8 +86,8 @@ async def test_an_alert_of_somebodys_recipient_is_theirs_alone(gateway, make):
     assert b"123456789" not in said.body
 
 
-async def test_two_replicas_that_write_at_once_leave_no_hole_and_no_double(gateway, fresh_dsn, make):
-    other = Store(fresh_dsn)
+async def test_two_replicas_that_write_at_once_leave_no_hole_and_no_double(gateway, gateway_dsn, make):
+    other = Store(gateway_dsn)
     await other.start()
     one, two = gateway.signals, SignalFold(other, gateway.latest, gateway.clock)
 
