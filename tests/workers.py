@@ -1,7 +1,7 @@
-"""How two workers share the tests: those that read no clock in one, beside all others, which go one after the other.
+"""How two workers share the tests: those that are held to no deadline in one, beside all others, one after the other.
 
-What waits for sockets, processes and stores is held to deadlines, so it never runs beside its like: it is one scope, of
-one worker, in its usual order. The other worker takes the rest file by file, and yields the processor wherever it can.
+What waits for sockets and processes is held to deadlines, so it never runs beside its like: it is one scope, of one
+worker, in its usual order. The other worker takes the rest file by file, and yields the processor wherever it can.
 """
 
 import os
@@ -25,15 +25,48 @@ CLOCKLESS: Final = (
     "tests/services/signals/test_structures_command.py",
 )
 """Beginnings of paths: tests of pure packages and of files that are read. They open no port and wait for nothing."""
+_GATEWAY: Final = "tests/services/gateway/"
+PATIENT: Final = tuple(
+    _GATEWAY + path
+    for path in (
+        "access/test_idempotency.py",
+        "access/test_keys_api.py",
+        "access/test_people_api.py",
+        "contracts/",
+        "exporting/",
+        "operations/",
+        "projections/",
+        "security/test_a10_route_walk.py",
+        "security/test_f02",
+        "security/test_f06",
+        "security/test_f11",
+        "security/test_f12",
+        "security/test_f14",
+        "security/test_s03",
+        "security/test_s07_private",
+        "security/test_s1_",
+        "security/test_s24",
+        "store/",
+        "surfaces/test_cutting.py",
+        "surfaces/test_gpt_actions.py",
+        "surfaces/test_rest_replies.py",
+        "surfaces/test_rpc_calls.py",
+        "surfaces/test_surface_faults.py",
+        "test_gateway_projections.py",
+        "test_gateway_routes.py",
+    )
+)
+"""Beginnings of paths: tests that call in process, over stores of their own; a slow answer is as good as a quick one."""
+_BESIDE: Final = CLOCKLESS + PATIENT
 _BACKGROUND: Final = 15
 """As `nice` counts: what is held to a deadline has the processor first."""
 
 
 class Beside(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file is a scope, but everything that reads a clock is one."""
+    """A file is a scope, but everything that is held to deadlines is one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith(CLOCKLESS) else "by the clock"
+        return nodeid.partition("::")[0] if nodeid.startswith(_BESIDE) else "by the clock"
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -44,6 +77,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Step back for the other worker, from the first test on that may."""
-    if "PYTEST_XDIST_WORKER" in os.environ and item.nodeid.startswith(CLOCKLESS):
+    if "PYTEST_XDIST_WORKER" in os.environ and item.nodeid.startswith(_BESIDE):
         os.nice(max(0, _BACKGROUND - os.nice(0)))
     return (yield)
