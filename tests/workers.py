@@ -56,7 +56,7 @@ PATIENT: Final = tuple(
         "test_gateway_routes.py",
     )
 )
-"""Beginnings of paths: tests that call in process, over stores of their own; a slow answer is as good as a quick one."""
+"""Beginnings of paths: tests that call in process, over stores of their own; slow is as good as quick."""
 _BESIDE: Final = CLOCKLESS + PATIENT
 _BACKGROUND: Final = 15
 """As `nice` counts: what is held to a deadline has the processor first."""
