@@ -33,26 +33,31 @@ class Relay:
         self._follower = follower
         self._snapshots = snapshots
         self._renewing: asyncio.Task[None] | None = None
+        self._listened = False
 
     async def run(self) -> None:
         """Listen until cancelled."""
         backoff = Backoff(0.2, 5.0)
-        broken = False
         while not self._hub.draining:  # besides being cancelled: a client library in trouble may swallow that
             try:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.subscribe(LIVE, TOLD)
                     backoff.reset()
-                    if broken:
-                        self._renew()
                     while not self._hub.draining:
-                        raw = await pubsub.get_message(ignore_subscribe_messages=True, timeout=_READ_S)
-                        if raw:
+                        raw = await pubsub.get_message(timeout=_READ_S)
+                        if raw and raw["type"] == "message":
                             self._take(raw["channel"], raw["data"])
+                        elif raw and raw["channel"] == LIVE.encode():
+                            self._listening()
             except (RedisError, OSError) as e:
                 log.warning("the announcements broke off", extra={"error": repr(e)})
-                broken = True
                 await asyncio.sleep(backoff.next_s())
+
+    def _listening(self) -> None:
+        """Make good what was said meanwhile, where this is not the first time: clients of Redis come back silently."""
+        if self._listened:
+            self._renew()
+        self._listened = True
 
     def _take(self, channel: bytes, data: bytes) -> None:
         if channel == TOLD.encode():

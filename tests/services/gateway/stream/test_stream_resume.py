@@ -176,6 +176,24 @@ async def test_redis_may_be_restarted_empty_and_nobody_is_closed(gateway, make, 
         server.stop()
 
 
+async def test_what_is_said_while_the_line_to_redis_is_broken_is_made_good_by_a_snapshot(gateway, replicas, make):
+    one, _ = replicas
+    await gateway.fold(make.trade(1.0), make.snapshot(10))
+    async with desk(one.address, gateway.key) as client:
+        for channel in ("price", "book", "signals"):
+            await client.say(op="subscribe", channel=channel, symbol="BTC-USDT-PERP", venue="okx")
+            await client.hear(type="subscribed", channel=channel)
+        redis = gateway.latest.redis
+        killed = await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+        assert killed >= 2
+        await gateway.fold(make.trade(2.0, n=2), make.signal(1))  # nobody listens
+        assert (await client.hear(type="update", channel="signals"))["seq"] == 1
+        while not any(m.get("channel") == "price" and m.get("data", {}).get("price") == 2.0 for m in client.heard):
+            await client.hear(channel="price")
+        told = [(m["type"], m["data"]["price"]) for m in client.heard if m.get("channel") == "price" and "data" in m]
+        assert told in ([("snapshot", 1.0), ("snapshot", 2.0)], [("snapshot", 1.0), ("update", 2.0)])
+
+
 async def test_a_cursor_that_leads_nowhere_says_so_and_gives_a_new_one(gateway, replicas, make):
     await gateway.fold(make.trade(), *(make.signal(n) for n in range(10)))
     one, _ = replicas
