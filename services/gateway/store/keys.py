@@ -1,9 +1,13 @@
 """API keys in PostgreSQL: rows in, rows out. Each function takes a connection, or the pool where it is alone."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from services.gateway.access.keys import KeyRow
 from services.gateway.access.scopes import Role
+
+_LOOK_UP_S: Final = 3.0
+"""All who come by a key wait for each other."""
 
 _COLUMNS: Final = """
 SELECT k.key_id, k.name, k.digest, k.scopes, k.created_ns, k.owner, u.role, u.disabled_ns, k.expires_ns, k.revoked_ns,
@@ -60,6 +64,12 @@ async def find(connection: Any, key_id: str, *, lock: bool = False) -> KeyRow | 
     """Return the key of that id, revoked ones too; `lock`: nobody else changes it until the transaction ends."""
     row = await connection.fetchrow(_COLUMNS + f"WHERE k.key_id = $1{' FOR UPDATE OF k' if lock else ''}", key_id)
     return _row(row) if row else None
+
+
+async def find_many(connection: Any, key_ids: Sequence[str]) -> dict[str, KeyRow]:
+    """Return the keys of those ids, revoked ones too."""
+    rows = await connection.fetch(_COLUMNS + "WHERE k.key_id = ANY($1::text[])", list(key_ids), timeout=_LOOK_UP_S)
+    return {row["key_id"]: _row(row) for row in rows}
 
 
 async def page(connection: Any, owner: str | None, *, after: tuple[int, str] | None = None, limit: int) -> list[KeyRow]:

@@ -13,6 +13,7 @@ from services.gateway.store import keys, rows, statements
 from services.gateway.store.cursor import Place
 from services.gateway.store.feed import Feed
 from services.gateway.store.flows import Flows
+from services.gateway.store.lookups import Lookups
 from services.gateway.store.readings import Readings
 from services.gateway.store.record import Record
 from services.gateway.store.rows import MarketRow
@@ -48,6 +49,7 @@ class Store:
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
+        self._keys = Lookups(lambda key_ids: keys.find_many(self._pool, key_ids))
         self._pool: Any = None
         self.flows = Flows(lambda: self._pool)
         self.readings = Readings(lambda: self._pool)
@@ -174,7 +176,7 @@ class Store:
 
     async def find_key(self, key_id: str) -> KeyRow | None:
         """Return the key of that id, revoked ones too."""
-        return await keys.find(self._pool, key_id)
+        return await self._keys.find(key_id)
 
     async def revoke_key(self, key_id: str, at_ns: int) -> bool:
         """Revoke a key; False: there is no such key."""
