@@ -88,3 +88,22 @@ async def test_a_link_to_a_signal_opens_its_evidence_and_a_second_one_in_the_sam
     assert page.url == f"http://{address}/#signal={first.signal_id}"
     await page.goto(f"http://{address}/#signal={second.signal_id}")
     await expect(page.get_by_role("heading", name=re.compile("^Evidence: .* ETH-USDT-PERP"))).to_be_visible()
+
+
+async def test_a_signal_shows_its_judges_word_when_that_comes_whichever_comes_first(page, gateway, make):
+    from playwright.async_api import expect
+
+    rows = page.get_by_test_id("signals").locator("tbody tr")
+    await expect(page.get_by_test_id("origin-badge")).to_have_text("SIMULATED")
+    judged = make.signal(1)
+    await gateway.fold(judged)
+    await expect(rows.first).to_contain_text("not yet")
+    await gateway.fold(make.verdict(judged))
+    await expect(rows.first).to_contain_text("published · rules")
+    await expect(rows).to_have_count(1)
+    overtaken = make.signal(2, at=make.NOON + make.MINUTE)
+    await gateway.fold(make.verdict(overtaken), overtaken)
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("published · rules")
+    await page.reload()  # from the store, and not from the stream
+    await expect(rows).to_have_text([re.compile("published"), re.compile("published")])
