@@ -14,6 +14,16 @@ PURE: Final = (
     "services/ingest/venues/*",
     "services/signals/engine/*",
     "services/alerts/policy/*",
+    "libs/common/conditions/*",
+    "services/gateway/limits/policy.py",
+    "services/gateway/limits/local.py",
+    "services/gateway/perimeter/proxies.py",
+    "services/gateway/schemas/*",
+    "services/gateway/store/cursor.py",
+    "services/gateway/store/structures.py",
+    "services/gateway/stream/envelope.py",
+    "services/gateway/stream/index.py",
+    "services/gateway/stream/tail.py",
 )
 GATES: Final[dict[str, tuple[float, tuple[str, ...]]]] = {
     "pure packages": (95.0, PURE),

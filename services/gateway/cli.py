@@ -2,10 +2,10 @@
 
 import typer
 
-from services.gateway import audit_cli, documents_cli, keys_cli, people_cli
+from services.gateway.commands import audit, documents, keys, people
 
 app = typer.Typer(no_args_is_help=True, help="The API: its documents, its keys, its people, its audit.")
-app.add_typer(keys_cli.app, name="keys")
-app.add_typer(people_cli.app, name="users")
-app.add_typer(audit_cli.app, name="audit")
-documents_cli.add_to(app)
+app.add_typer(keys.app, name="keys")
+app.add_typer(people.app, name="users")
+app.add_typer(audit.app, name="audit")
+documents.add_to(app)

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.gateway.cli import app
+from services.gateway.commands.documents import DOCUMENTS, kept
 from services.gateway.contracts.compatibility import breaking_changes
-from services.gateway.documents_cli import DOCUMENTS, kept
 
 FOLDER = Path(__file__).parents[4] / "docs" / "contracts"
 

@@ -14,8 +14,8 @@ from services.gateway.access.principal import CONSOLE, Principal
 from services.gateway.access.rotation import USUAL_DAYS, USUAL_OVERLAP_S
 from services.gateway.access.scopes import ROLES, WORDS, Scope, expand
 from services.gateway.board import Board
+from services.gateway.commands.oneshot import with_store
 from services.gateway.idempotency import PostgresLedger
-from services.gateway.oneshot import with_store
 from services.gateway.operations.call import call
 from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.keys import KEYS

@@ -18,7 +18,7 @@ from services.gateway.access.passwords import LEAST, Passwords
 from services.gateway.access.people import User
 from services.gateway.access.principal import CONSOLE
 from services.gateway.access.scopes import Role
-from services.gateway.oneshot import with_store
+from services.gateway.commands.oneshot import with_store
 from services.gateway.schemas.times import rfc3339
 
 app: Final = typer.Typer(no_args_is_help=True, help="People who sign in to the page.")

@@ -9,7 +9,7 @@ import typer
 from libs.common.runtime.console import emit, flush
 from libs.common.runtime.errors import CheckFailed, InputError
 from services.gateway.access import audit
-from services.gateway.oneshot import with_store
+from services.gateway.commands.oneshot import with_store
 from services.gateway.operations.audit import state_of
 
 app: Final = typer.Typer(no_args_is_help=True, help="The record of every change, each bound to the one before it.")

@@ -1,0 +1,1 @@
+"""The words of `csx gateway`, a file a family."""
