@@ -19,8 +19,9 @@ from services.gateway.settings import Settings
 from services.gateway.store.store import Store
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-SERVER_CORE: Final = 0
-GENERATOR_CORE: Final = 1
+CORES: Final = sorted(os.sched_getaffinity(0))
+SERVER_CORE: Final = CORES[0]
+GENERATOR_CORE: Final = CORES[-1]
 
 _START_S: Final = 180.0
 _OPEN: Final = {
@@ -66,7 +67,6 @@ class System:
             str(folder / "up"),
         ]
         self._child = Child("up", command, output=folder / "up.log", cwd=ROOT, env=env)
-        self._cores = os.sched_getaffinity(0)
 
     def __enter__(self) -> Self:
         """Start it, and wait until it serves."""
@@ -78,16 +78,15 @@ class System:
                 raise RuntimeError(f"csx up did not come up: see {self._folder / 'up.log'}")
             _wait(0.2)
         self.place = self._place()
-        if len(self._cores) > 1:
-            pin(self.place.pid, SERVER_CORE)
-            pin(os.getpid(), GENERATOR_CORE)
+        pin(self.place.pid, SERVER_CORE)
+        os.sched_setaffinity(0, {GENERATOR_CORE})
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop it."""
-        os.sched_setaffinity(0, self._cores)
+        os.sched_setaffinity(0, CORES)
         self._child.stop()
 
     def _state(self) -> dict[str, Any]:
