@@ -267,8 +267,8 @@ def main() -> int:
         f"{machine()}. `make bench`: the gateway of a whole `csx up` on the simulated market, on one core; load from "
         "the other, which the rest of the system shares. A user asks, reads the answer, thinks for an exponential "
         "time with a mean of 1 s, asks again. Each read shows an API key and is counted against its limits. The peers "
-        "have the same view in memory, encode it for each answer, and have neither keys nor limits; uvicorn parses with "
-        f"{'httptools' if find_spec('httptools') else 'h11, as it comes'}."
+        "have the same view in memory, encode it for each answer, and have neither keys nor limits; uvicorn parses "
+        f"with {'httptools' if find_spec('httptools') else 'h11, as it comes'}."
     )
     write(options.out, "The gateway under load", [about, table(findings)])
     sys.stdout.write(table(findings) + "\n")
