@@ -83,7 +83,7 @@ class Usage:
                 # in one order: two replicas that lock in one order cannot deadlock
                 await connection.executemany(_ADD, [(*row, calls[row], costs[row]) for row in sorted(calls)])
                 await connection.executemany(_USED, [(key_id, *used[key_id]) for key_id in sorted(used)])
-        except BaseException:
+        except BaseException:  # cancelled or failed alike: what was not written is counted on
             self._calls.update(calls)
             self._costs.update(costs)
             for key_id, (n, at_ns) in used.items():

@@ -161,7 +161,7 @@ async def take(client: tuple[str, int], port: int, answer: Callable[[], Any], wi
         if (patience := getattr(socket, "TCP_USER_TIMEOUT", None)) is not None:
             kept.setsockopt(socket.IPPROTO_TCP, patience, _DEAD_MS)
         await asyncio.get_running_loop().connect_accepted_socket(lambda: wire, kept)
-    except BaseException:
+    except BaseException:  # cancelled or failed alike: the duplicate would stay open
         kept.close()
         raise
 

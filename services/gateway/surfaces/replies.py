@@ -74,6 +74,6 @@ async def download(send: Any, answer: Download, head: Iterable[Header], *, bare:
         try:
             async for chunk in answer.chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except Exception as e:
+        except Exception as e:  # whatever it was: half a file must not look whole
             raise CutShort(answer.filename) from e
     await send({"type": "http.response.body", "body": b"", "more_body": False})
