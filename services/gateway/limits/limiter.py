@@ -33,6 +33,7 @@ AT_ONCE: Final = 64
 
 _SHA: Final = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 _ANSWER_S: Final = 0.5
+_PACE_S: Final = 0.001
 _AGAIN_S: Final = 1.0
 
 _REMEMBERED: Final = 4_096
@@ -74,6 +75,7 @@ class RedisLimiter:
         self._clock_ns = clock_ns
         self._prepared: dict[tuple[Bucket, ...], _Prepared] = {}
         self._waiting: deque[_Waiting] = deque()
+        self._sent_s = 0.0
         self._pump: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
 
@@ -115,8 +117,8 @@ class RedisLimiter:
 
     async def _send_all(self) -> None:
         try:
-            await asyncio.sleep(0)  # who asks in this turn of the loop goes along
             while self._waiting:
+                await self._gather()
                 batch = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
                 batch = [one for one in batch if not one[1].done()]
                 if batch:
@@ -125,6 +127,13 @@ class RedisLimiter:
             self._pump = None
             while self._waiting:
                 self._give(*self._waiting.popleft())
+
+    async def _gather(self) -> None:
+        """Let others come along: who asks in this turn of the loop, and in a busy process within a millisecond."""
+        loop = asyncio.get_running_loop()
+        rest_s = self._sent_s + _PACE_S - loop.time()
+        await asyncio.sleep(rest_s if rest_s > 0 and len(self._waiting) < AT_ONCE else 0)
+        self._sent_s = loop.time()
 
     async def _decide(self, batch: list[_Waiting]) -> None:
         try:
