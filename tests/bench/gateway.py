@@ -179,7 +179,7 @@ async def streams(system: System, seconds: float) -> list[Finding]:
         share = (system.cpu_s() - cpu_s) / seconds
         await heard_by_all(heard, plain, CLIENTS, 10.0)
         cuts = sum(system.counters("csx_gateway_stream_cut_total", "code").values())
-        slow = await connect(port, key, heard, everything(SYMBOLS), SLOW, receive_bytes=4096)
+        slow = await connect(port, key, Heard(), everything(SYMBOLS), SLOW, receive_bytes=4096)
         await asyncio.sleep(0.5)
         for client in slow:
             client.stop_reading()

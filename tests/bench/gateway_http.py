@@ -11,6 +11,8 @@ from libs.common.runtime.clock import monotonic_s
 
 _END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"content-length: "
+_LONGEST_S: Final = 8.0
+"""Nobody thinks longer: the server closes connections that are idle for ten seconds."""
 
 
 class Line(asyncio.Protocol):
@@ -148,7 +150,7 @@ async def users(
         if counting:
             load.took_s.append(took_s)
             load.statuses[status] = load.statuses.get(status, 0) + 1
-        loop.call_later(chance.expovariate(1 / think_s), ask, line)
+        loop.call_later(min(_LONGEST_S, chance.expovariate(1 / think_s)), ask, line)
 
     def gone(_line: Line) -> None:
         load.lost += not ending
