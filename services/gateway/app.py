@@ -1,6 +1,7 @@
 """The gateway service: topics in through two folds, HTTP and WebSocket out; the only file that wires side effects."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,6 +142,8 @@ async def main(process: Process, settings: Settings) -> None:
     stop = await serve(perimeter, settings.host, settings.port, process, tls=settings.tls)
     process.on_stop(stop)
     process.on_stop(hub.drain)
+    gc.collect()
+    gc.freeze()  # what lives as long as the process is looked at no more: a sixth of a busy one's time
     if settings.anonymous:
         log.warning("reading without a key is on: the sandbox market, this machine only")
 
