@@ -14,8 +14,7 @@ import msgspec
 from libs.common.runtime.clock import monotonic_s
 from services.gateway.cache import metrics
 from services.gateway.cache.entries import Entries, entry
-from services.gateway.operations.desk import Kept
-from services.gateway.operations.operation import Freshness, Operation
+from services.gateway.operations.operation import Freshness, Kept, Operation
 from services.gateway.outages import OUTAGES
 from services.gateway.problems import Problem
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Final
 
-from services.gateway.operations.desk import Kept
+from services.gateway.operations.operation import Kept
 
 OVERHEAD: Final = 400
 """Bytes that an entry takes beside its body: its key, its place."""

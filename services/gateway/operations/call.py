@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from services.gateway.access.principal import Way
-from services.gateway.operations.desk import Caller, Desk, Kept
-from services.gateway.operations.operation import Operation
+from services.gateway.operations.desk import Caller, Desk
+from services.gateway.operations.operation import Kept, Operation
 from services.gateway.problems import Problem, field_problem
 
 log = logging.getLogger(__name__)

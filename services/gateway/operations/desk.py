@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from msgspec import Struct
-
 from libs.common.runtime.clock import now_ns
 from services.gateway.access.oidc import Elsewhere
 from services.gateway.access.principal import Principal
@@ -13,7 +11,7 @@ from services.gateway.access.sign_in import SignIns
 from services.gateway.access.usage import Usage
 from services.gateway.board import Board
 from services.gateway.exporting.exporter import Exporter
-from services.gateway.operations.operation import Connection, Operation, Written
+from services.gateway.operations.operation import Connection, Kept, Operation, Written
 from services.gateway.store.latest import Latest
 from services.gateway.store.store import Store
 from services.gateway.stream.opening import Sessions
@@ -65,17 +63,6 @@ class Ledger(Protocol):
         Raises:
             Problem: `idempotency_in_flight`, `idempotency_key_reused`.
         """
-
-
-class Kept(Struct, frozen=True):
-    """An answer as it goes out."""
-
-    body: bytes
-    """JSON."""
-    etag: str = ""
-    """Of these bytes, in its quotes; empty where nobody has computed it yet."""
-    born_s: float | None = None
-    """When it was made, on the monotonic clock, where it is kept."""
 
 
 class Cache(Protocol):

@@ -56,6 +56,17 @@ class Example(Struct, frozen=True):
     """The scene it is executed in: a row of the tests' table."""
 
 
+class Kept(Struct, frozen=True):
+    """An answer as it goes out."""
+
+    body: bytes
+    """JSON."""
+    etag: str = ""
+    """Of these bytes, in its quotes; empty where nobody has computed it yet."""
+    born_s: float | None = None
+    """When it was made, on the monotonic clock, where it is kept."""
+
+
 class Download(Struct, frozen=True):
     """An answer that is a file and not a document; REST alone."""
 
