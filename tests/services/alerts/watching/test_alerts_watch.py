@@ -263,7 +263,7 @@ async def test_rules_that_cannot_be_asked_are_parked_with_the_reason(
 
 def faults() -> float:
     """Return how often the store failed: at a batch, or at the states that are read right after the places."""
-    return sum(metrics.STORE_FAULTS.labels(step)._value.get() for step in ("watch", "offsets"))
+    return sum(float(metrics.STORE_FAULTS.labels(step)._value.get()) for step in ("watch", "offsets"))
 
 
 async def test_an_outage_of_the_store_is_waited_out_with_nothing_lost(

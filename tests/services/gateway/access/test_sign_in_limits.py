@@ -41,9 +41,10 @@ async def test_without_redis_nobody_signs_in_and_sessions_go_on(gateway, gate):
     await person(gateway.store)
     async with Browser(gateway.app) as browser:
         await browser.sign_in()
-        gateway.desk.gate = gateway.desk.sign_ins._tries = dead = LimitGate(RedisLimiter.at("redis://127.0.0.1:1/0"))
+        dead = RedisLimiter.at("redis://127.0.0.1:1/0")
+        gateway.desk.gate = gateway.desk.sign_ins._tries = LimitGate(dead)
         assert (await browser.get("/v1/auth/session")).json()["signed_in"] is True
         assert (await browser.refresh()).status_code == 200
         answer = await browser.sign_in(name="ada", password=PASSWORD)
         assert (answer.status_code, answer.json()["code"]) == (503, "limits_degraded")
-        await dead._limiter.stop()
+        await dead.stop()
