@@ -153,7 +153,9 @@ async def test_a_return_without_its_beginning_a_second_return_or_a_late_one_open
         {"header": {"kid": "../../etc/passwd"}},
         {"header": {"crit": ["exp"]}},
     ],
-    ids=str,
+    ids=lambda twist: str(
+        {name: value if isinstance(value, str | dict) else type(value).__name__ for name, value in twist.items()}
+    ),
 )
 async def test_a_forged_token_of_a_provider_opens_nothing(gateway, issuer, twist):
     issuer.twist = twist
