@@ -115,7 +115,7 @@ def test_a_message_in_parts_is_whole_and_may_be_pinged_between():
         (bytes((0x09, 0x80, 0, 0, 0, 0)), 1002),
         (bytes((0x81, 0xFF)) + b"\xff" * 8, 1009),
     ],
-    ids=["unmasked", "long", "long in parts", "no beginning", "begun twice", "no such frame", "reserved", "ping", "endless"],
+    ids=["unmasked", "long", "long in parts", "no begin", "begun twice", "no such", "reserved", "ping", "endless"],
 )  # fmt: skip
 def test_what_breaks_the_protocol_is_refused_before_it_is_kept(wire, code):
     with pytest.raises(FrameError) as e:
