@@ -16,8 +16,10 @@ from typing import Final, Protocol
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, RedisError
 
 from libs.common.runtime.clock import monotonic_ns
@@ -76,18 +78,15 @@ class RedisLimiter:
         self._prepared: dict[tuple[Bucket, ...], _Prepared] = {}
         self._waiting: deque[_Waiting] = deque()
         self._sent_s = 0.0
+        self._line: AbstractConnection | None = None
         self._pump: asyncio.Task[None] | None = None
         self._recovery: asyncio.Task[None] | None = None
 
     @classmethod
     def at(cls, url: str, *, replicas: int = 1, answer_s: float = _ANSWER_S) -> "RedisLimiter":
         """Return the limiter of all processes at `url`; it connects when it is used."""
-        redis = Redis.from_url(
-            url,
-            socket_timeout=answer_s,
-            socket_connect_timeout=answer_s,
-            retry=Retry(NoBackoff(), 0),
-        )
+        # no time-out of the socket: each question has its own, and two cost as much as the question
+        redis = Redis.from_url(url, socket_connect_timeout=answer_s, retry=Retry(NoBackoff(), 0))
         return cls(redis, replicas=replicas, answer_s=answer_s)
 
     @property
@@ -171,10 +170,19 @@ class RedisLimiter:
         metrics.CALLS.inc()
         words = [*keys, _encode(numbers)]
         try:
-            reply = await self._redis.evalsha(_SHA, len(keys), *words)
+            reply = await self._command("EVALSHA", _SHA, len(keys), *words)
         except NoScriptError:
-            reply = await self._redis.eval(SCRIPT, len(keys), *words)
+            reply = await self._command("EVAL", SCRIPT, len(keys), *words)
         return _read(_decode(reply), requests)
+
+    async def _command(self, *words: str | int | bytes) -> bytes:
+        """Ask on a connection of our own: the client's way around it costs more than the question."""
+        if self._line is None:
+            self._line = await self._redis.connection_pool.get_connection()  # type: ignore[no-untyped-call]  # as it is
+        try:
+            return await _answer(self._line, words)
+        except RedisConnectionError:  # closed while nobody asked; it opens again by itself
+            return await _answer(self._line, words)
 
     def _prepare(self, buckets: tuple[Bucket, ...]) -> _Prepared:
         found = self._prepared.get(buckets)
@@ -207,6 +215,12 @@ class RedisLimiter:
             metrics.DEGRADED.set(0)
             self._recovery = None
             return
+
+
+async def _answer(line: AbstractConnection, words: Sequence[str | int | bytes]) -> bytes:
+    await line.send_command(*words)
+    reply: bytes = await line.read_response()
+    return reply
 
 
 def _read(reply: Sequence[int], requests: Sequence[tuple[Bucket, ...]]) -> list[Admission]:

@@ -13,6 +13,7 @@ from libs.common.runtime.clock import monotonic_s
 from services.gateway.perimeter import metrics
 from services.gateway.perimeter.bodies import READ_S, Bodies, Gone, replayed
 from services.gateway.perimeter.cors import SAFE, Cors, same_origin
+from services.gateway.perimeter.deadlines import Deadlines
 from services.gateway.perimeter.headers import HEADERS, STRICT_TRANSPORT, oversize
 from services.gateway.perimeter.hosts import Hosts
 from services.gateway.perimeter.proxies import Proxies
@@ -57,7 +58,7 @@ class Perimeter:
         self._transport = rules.transport
         self._bodies = Bodies(read_s=rules.read_s)
         self._max_in_flight = rules.max_in_flight
-        self._answer_s = rules.answer_s
+        self._deadlines = Deadlines(rules.answer_s)
         self._in_flight = 0
         metrics.IN_FLIGHT.set_function(lambda: self._in_flight)
 
@@ -132,14 +133,18 @@ class Perimeter:
                 await visit.refuse(e)
                 return
             receive = replayed(body, receive)
+        visit.deadlines = self._deadlines
+        self._deadlines.begin(visit)
         try:
-            async with asyncio.timeout(self._answer_s) as visit.deadline:
-                await self._app(scope, receive, visit.send)
-        except TimeoutError:
-            if visit.status or visit.deadline is None or not visit.deadline.expired():
+            await self._app(scope, receive, visit.send)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not visit.late or task is None or task.uncancel():
                 raise
-            visit.deadline = None
-            await visit.refuse(Problem("time_exceeded", f"there was no answer within {self._answer_s:g} s; try again"))
+            detail = f"there was no answer within {self._deadlines.seconds:g} s; try again"
+            await visit.refuse(Problem("time_exceeded", detail))
+        finally:
+            self._deadlines.end(visit)
 
     def _secure(self, peer: str, scope: Any) -> bool:
         if self._transport is Transport.PROXY:

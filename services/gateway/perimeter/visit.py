@@ -1,11 +1,11 @@
 """One request on its way through the perimeter: what its head says, and everything that its answer's head must say."""
 
-import asyncio
 import secrets
 from collections.abc import Callable
 from typing import Any, Final
 
 from libs.common.runtime.clock import monotonic_s
+from services.gateway.perimeter.deadlines import Deadlines
 from services.gateway.perimeter.headers import Header
 from services.gateway.perimeter.tracing import request_id, trace_of
 from services.gateway.problems import MEDIA_TYPE, Problem
@@ -20,11 +20,12 @@ class Visit:
     __slots__ = (
         "_send",
         "began_s",
-        "deadline",
+        "deadlines",
         "fixed",
         "headers",
         "host",
         "lasting",
+        "late",
         "method",
         "on_lasting",
         "origin",
@@ -45,7 +46,10 @@ class Visit:
         """The answer goes on as long as the client stays."""
         self.on_lasting: Callable[[], None] | None = None
         """Called when the answer turns out to be such."""
-        self.deadline: asyncio.Timeout | None = None
+        self.late = False
+        """Its time was over before an answer began."""
+        self.deadlines: Deadlines | None = None
+        """Where it has its time."""
         self._send = send
         trace = trace_of(self.headers.get(b"traceparent"))
         scope["csx.request_id"] = found = request_id(self.headers.get(b"x-request-id"), trace)
@@ -74,8 +78,8 @@ class Visit:
         """Pass on what the application answers; its first word ends the deadline."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self.deadline is not None:
-                self.deadline.reschedule(None)
+            if self.deadlines is not None:
+                self.deadlines.end(self)
             for name, value in message["headers"]:
                 if name == b"content-type" and value.startswith(_EVENTS):
                     self.lasting = True

@@ -93,12 +93,12 @@ class Client:
         else:
             self._write("control", payload)
 
-    def offer(self, message: Message) -> None:
-        """Take a message of a channel that conflates."""
+    def offer(self, message: Message, made: dict[int | None, bytes] | None = None) -> None:
+        """Take a message of a channel that conflates; `made` holds its bytes by `prev_seq`, for all who get it now."""
         if self.closing is not None:
             return
         if not (self._busy or self.line.paused or self._newest):
-            self._send(message)
+            self._send(message, made)
             return
         known = self._newest.get(message.key)
         if known is not None and known.seq > message.seq:
@@ -110,8 +110,13 @@ class Client:
             metrics.CONFLATED.labels(oldest.channel).inc()
         self._newest[message.key] = message
 
-    def told(self, item: Kept) -> None:
-        """Take a message of a channel of which nothing is left out; it is in the tail already."""
+    def told(self, item: Kept, payload: bytes | None = None) -> None:
+        """Take a message of a channel of which nothing is left out; it is in the tail already.
+
+        Args:
+            item: the message.
+            payload: its bytes, where they are the same for everybody.
+        """
         mark = self._marks.get(item.channel)
         if self.closing is not None or mark is None or item.position <= mark or not item.seen_by(self.reader):
             return
@@ -119,7 +124,7 @@ class Client:
         if not pending:
             if not (self._busy or self.line.paused):
                 self._marks[item.channel] = item.position
-                self._tell(item)
+                self._write(item.channel, self.payload(item) if payload is None else payload)
                 return
             self._marks[item.channel] = item.position - 1  # nothing before it is wanted and was not sent
         elif pending >= self._size:
@@ -253,27 +258,30 @@ class Client:
             self._marks[channel] = item.position
             if self._wants(item):
                 self._pending[channel] -= 1
-                self._tell(item)
-
-    def _tell(self, item: Kept) -> None:
-        self._write(item.channel, self.payload(item))
+                self._write(item.channel, self.payload(item))
 
     def payload(self, item: Kept) -> bytes:
         """Return a kept message as this client gets it."""
         if item.owner is None:
-            return whole(item.before, item.seq - 1, item.after)
+            return item.whole
         market = item.channel, item.venue, item.symbol  # others' messages are between its own
         previous = self._previous.get(market)
         self._previous[market] = item.seq
         return whole(item.before, previous, item.after)
 
-    def _send(self, message: Message) -> None:
+    def _send(self, message: Message, made: dict[int | None, bytes] | None = None) -> None:
         market = message.market
         previous = self._previous.get(market)
         if previous is not None and (message.seq < previous or (message.seq == previous and not message.snapshot)):
             return  # the snapshot showed it already
         self._previous[market] = message.seq
-        self._write(message.channel, whole(message.before, None if message.snapshot else previous, message.after))
+        before = None if message.snapshot else previous
+        payload = None if made is None else made.get(before)
+        if payload is None:
+            payload = whole(message.before, before, message.after)
+            if made is not None:
+                made[before] = payload
+        self._write(message.channel, payload)
 
     def _write(self, channel: str, payload: bytes) -> None:
         if payload:

@@ -49,6 +49,11 @@ class Kept(Struct, frozen=True):
     before: bytes
     after: bytes
 
+    @property
+    def whole(self) -> bytes:
+        """Its bytes for everybody; of an item that has an owner each client's `prev_seq` is its own."""
+        return whole(self.before, self.seq - 1, self.after)
+
     def seen_by(self, reader: str) -> bool:
         """Tell whether a user, or `*` for who sees everything, may see it."""
         return self.owner is None or reader == "*" or reader in self.owner.split(" ")

@@ -15,6 +15,7 @@ from services.gateway.stream.tail import Tail
 from services.gateway.stream.words import Closing, told
 
 PER_ADDRESS: Final = 20
+_AT_ONCE: Final = 100
 
 
 class Hub:
@@ -88,13 +89,26 @@ class Hub:
 
     def send(self, message: Message) -> None:
         """Offer a message of a channel that conflates to whom it may concern; never waits."""
+        made: dict[int | None, bytes] = {}
         for client in self._index.find(*message.market):
-            client.offer(message)
+            client.offer(message, made)
+
+    async def spread(self, message: Message) -> None:
+        """Do as `send` does, a hundred clients at a time: what must not wait comes between."""
+        made: dict[int | None, bytes] = {}
+        clients = tuple(self._index.find(*message.market))
+        for begin in range(0, len(clients), _AT_ONCE):
+            if begin:
+                await asyncio.sleep(0)
+            for client in clients[begin : begin + _AT_ONCE]:
+                if not begin or client.wants(*message.market):
+                    client.offer(message, made)
 
     def tell(self, item: Kept) -> None:
         """Tell a message of a kept channel, which is in its tail, to whom it may concern; never waits."""
+        payload = item.whole if item.owner is None else None
         for client in self._index.find(item.channel, item.venue, item.symbol):
-            client.told(item)
+            client.told(item, payload)
 
     def begin_epoch(self, epoch: str) -> None:
         """Count anew: what was counted before is lost."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import msgspec
@@ -36,18 +37,23 @@ class Relay:
         self._listened = False
 
     async def run(self) -> None:
-        """Listen until cancelled."""
+        """Listen until cancelled; what is kept does not wait behind what conflates."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(TOLD, self._hint), name="stream hints")
+            tasks.create_task(self._listen(LIVE, self._pass_on), name="stream views")
+
+    async def _listen(self, channel: str, take: Callable[[bytes], Awaitable[None]]) -> None:
         backoff = Backoff(0.2, 5.0)
         while not self._hub.draining:  # besides being cancelled: a client library in trouble may swallow that
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(LIVE, TOLD)
+                    await pubsub.subscribe(channel)
                     backoff.reset()
                     while not self._hub.draining:
                         raw = await pubsub.get_message(timeout=_READ_S)
                         if raw and raw["type"] == "message":
-                            self._take(raw["channel"], raw["data"])
-                        elif raw and raw["channel"] == LIVE.encode():
+                            await take(raw["data"])
+                        elif raw and channel == LIVE:
                             self._listening()
             except (RedisError, OSError) as e:
                 log.warning("the announcements broke off", extra={"error": repr(e)})
@@ -59,10 +65,10 @@ class Relay:
             self._renew()
         self._listened = True
 
-    def _take(self, channel: bytes, data: bytes) -> None:
-        if channel == TOLD.encode():
-            self._follower.hint(_told(data))
-            return
+    async def _hint(self, data: bytes) -> None:
+        self._follower.hint(_told(data))
+
+    async def _pass_on(self, data: bytes) -> None:
         one = _live(data)
         if one.epoch != self._hub.epoch:
             known = bool(self._hub.epoch)
@@ -71,7 +77,7 @@ class Relay:
                 log.warning("the counts of announcements were lost: clients get new snapshots")
                 self._renew()
         if self._hub.wanted(one.channel):
-            self._hub.send(message(one))
+            await self._hub.spread(message(one))
 
     def _renew(self) -> None:
         if self._renewing is None or self._renewing.done():

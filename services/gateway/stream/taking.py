@@ -91,7 +91,7 @@ class Wire(asyncio.Protocol):
     def write(self, payload: bytes) -> None:
         """Send one message."""
         if self._transport is not None and not self._ending:
-            self._transport.write(frame(Op.TEXT, payload))
+            self._transport.write(_framed(payload))
 
     def ping(self) -> None:
         """Ask for a sign of life: what is not acknowledged ends the connection."""
@@ -126,6 +126,23 @@ class Wire(asyncio.Protocol):
                 self._transport.close()
         elif one.op is not Op.PONG and not self._ending:
             self._hear(one.payload)
+
+
+class _Framing:
+    """Frames texts, of which many clients get the same one after the other: those once."""
+
+    __slots__ = ("_made", "_payload")
+
+    def __init__(self) -> None:
+        self._payload, self._made = b"", frame(Op.TEXT, b"")
+
+    def __call__(self, payload: bytes) -> bytes:
+        if payload is not self._payload:
+            self._payload, self._made = payload, frame(Op.TEXT, payload)
+        return self._made
+
+
+_framed: Final = _Framing()
 
 
 def _nothing_at_all() -> None:
