@@ -15,7 +15,7 @@ from services.gateway.stream.tail import Tail
 from services.gateway.stream.words import Closing, told
 
 PER_ADDRESS: Final = 20
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 20
 
 
 class Hub:
@@ -94,7 +94,7 @@ class Hub:
             client.offer(message, made)
 
     async def spread(self, message: Message) -> None:
-        """Do as `send` does, a hundred clients at a time: what must not wait comes between."""
+        """Do as `send` does, a few clients at a time: what must not wait comes between."""
         made: dict[int | None, bytes] = {}
         clients = tuple(self._index.find(*message.market))
         for begin in range(0, len(clients), _AT_ONCE):

@@ -2,7 +2,7 @@
 
 Granian gives each WebSocket a read buffer of 128 KiB that no setting changes, takes messages of any size before we
 see them, and sends no pings. So it hears of none: a handshake is an ordinary request to it, answered with 101. It then
-lets go of the connection, of which we have kept a duplicate; from there on we speak frames ourselves.
+lets go of the connection, of which we have kept a duplicate; from there on frames are ours to speak.
 """
 
 import asyncio
@@ -14,9 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
-from services.gateway.stream.frames import Frame, FrameError, Op, Reader, farewell, frame
+from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.protocol import Protocol, Side, State
 
 MAX_TEXT: Final = 64 * 1024
+_REASON: Final = 123
+"""Bytes that a goodbye has room for."""
 _FILES: Final = Path("/dev/fd")
 _SEND_BUFFER: Final = 128 * 1024
 _WAITS: Final = 64 * 1024
@@ -27,13 +30,14 @@ _DEAD_MS: Final = 20_000
 
 
 class Wire(asyncio.Protocol):
-    """One connection that speaks frames."""
+    """One connection that speaks frames; the protocol is the `websockets` library's, without its input and output."""
 
-    __slots__ = ("_early", "_ending", "_gone", "_hear", "_lost", "_reader", "_room", "_transport", "paused")
+    __slots__ = ("_early", "_ending", "_gone", "_hear", "_lost", "_parts", "_protocol", "_room", "_transport", "paused")
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._reader = Reader(MAX_TEXT)
+        self._protocol = Protocol(Side.SERVER, state=State.OPEN, max_size=MAX_TEXT)
+        self._parts: list[bytes] = []
         self._ending = False
         self.paused = False
         self._early: list[bytes] = []
@@ -64,14 +68,16 @@ class Wire(asyncio.Protocol):
         self._transport = connected
 
     def data_received(self, data: bytes) -> None:
-        """Read frames."""
-        if self._ending and self._transport is None:
-            return
-        try:
-            for one in self._reader.feed(data):
-                self._take(one)
-        except FrameError as e:
-            self.end(e.code, str(e))
+        """Read frames; pings, closes and faults are answered by the protocol."""
+        self._protocol.receive_data(data)
+        for event in self._protocol.events_received():
+            assert isinstance(event, Frame), "the handshake is over"
+            if event.opcode in DATA_OPCODES and self._open:
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    whole, self._parts = b"".join(self._parts), []
+                    self._hear(whole)
+        self._answer()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  (why it is gone changes nothing)
         """End."""
@@ -90,42 +96,43 @@ class Wire(asyncio.Protocol):
 
     def write(self, payload: bytes) -> None:
         """Send one message."""
-        if self._transport is not None and not self._ending:
+        if self._transport is not None and self._open:
             self._transport.write(_framed(payload))
 
     def ping(self) -> None:
         """Ask for a sign of life: what is not acknowledged ends the connection."""
-        if self._transport is not None and not self._ending and not self.paused:
-            self._transport.write(frame(Op.PING, b""))
+        if self._open and not self.paused:
+            self._protocol.send_ping(b"")
+            self._answer()
 
     def end(self, code: int, reason: str) -> None:
         """Say goodbye and close: at once where the peer does not read anyway, else when it has answered."""
-        if self._transport is None or self._ending:
+        if self._transport is None or not self._open:
             return
-        self._ending = True
-        self._transport.write(farewell(code, reason))
-        if self.paused:
-            asyncio.get_running_loop().call_later(1.0, self.abort)
-        else:
-            asyncio.get_running_loop().call_later(2.0, self.abort)
+        self._protocol.send_close(code, reason.encode()[:_REASON].decode(errors="ignore"))
+        self._answer()
 
     def abort(self) -> None:
         """Close without a word."""
         if self._transport is not None:
             self._transport.abort()
 
-    def _take(self, one: Frame) -> None:
-        if one.op is Op.PING:
-            if self._transport is not None:
-                self._transport.write(frame(Op.PONG, one.payload))
-        elif one.op is Op.CLOSE:
-            if self._transport is not None:
-                if not self._ending:
-                    self._ending = True
-                    self._transport.write(frame(Op.CLOSE, one.payload[:2]))
+    @property
+    def _open(self) -> bool:
+        return self._protocol.state is State.OPEN
+
+    def _answer(self) -> None:
+        """Send what the protocol has to say."""
+        if self._transport is None:
+            return
+        for data in self._protocol.data_to_send():
+            if data:
+                self._transport.write(data)
+            else:  # both have said goodbye, or the peer does not speak the protocol
                 self._transport.close()
-        elif one.op is not Op.PONG and not self._ending:
-            self._hear(one.payload)
+        if self._protocol.close_expected() and not self._ending:
+            self._ending = True
+            asyncio.get_running_loop().call_later(1.0 if self.paused else 2.0, self.abort)
 
 
 class _Framing:
@@ -134,12 +141,16 @@ class _Framing:
     __slots__ = ("_made", "_payload")
 
     def __init__(self) -> None:
-        self._payload, self._made = b"", frame(Op.TEXT, b"")
+        self._payload, self._made = b"", _text(b"")
 
     def __call__(self, payload: bytes) -> bytes:
         if payload is not self._payload:
-            self._payload, self._made = payload, frame(Op.TEXT, payload)
+            self._payload, self._made = payload, _text(payload)
         return self._made
+
+
+def _text(payload: bytes) -> bytes:
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
 
 
 _framed: Final = _Framing()

@@ -5,13 +5,13 @@ from urllib.parse import parse_qs
 
 from litestar import WebSocket, websocket
 from litestar.handlers import HTTPRouteHandler, WebsocketRouteHandler
+from websockets.utils import accept_key
 
 from services.gateway.access.keys import AuthError
 from services.gateway.access.principal import Principal
 from services.gateway.access.scopes import Scope
 from services.gateway.problems import Problem
 from services.gateway.stream.closing import Close
-from services.gateway.stream.frames import accept
 from services.gateway.stream.opening import Sessions
 from services.gateway.stream.relayed import relay
 from services.gateway.stream.taking import CannotTake, Wire, take
@@ -53,8 +53,10 @@ async def _upgrade(sessions: Sessions, scope: Any, send: Any) -> None:
     if headers.get(b"sec-websocket-version") != _VERSION:
         raise Problem("bad_request", "the version of WebSockets is 13", headers={"Sec-WebSocket-Version": "13"})
 
+    proof = accept_key(key.decode("latin-1")).encode()
+
     async def answer() -> None:
-        head = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"sec-websocket-accept", accept(key))]
+        head = [(b"upgrade", b"websocket"), (b"connection", b"upgrade"), (b"sec-websocket-accept", proof)]
         await send({"type": "http.response.start", "status": 101, "headers": head})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -1,16 +1,12 @@
-"""The stream's pure parts: the tail has no holes, the index finds whom it concerns, frames are what RFC 6455 says."""
+"""The stream's pure parts: the tail has no holes, the index finds whom it concerns."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from websockets.frames import Frame as TheirFrame
-from websockets.frames import Opcode
-from websockets.utils import accept_key
 
 from services.gateway.problems import Problem
 from services.gateway.store.cursor import Cursors
 from services.gateway.stream import cursors
-from services.gateway.stream.frames import Frame, FrameError, Op, Reader, accept, farewell, frame
 from services.gateway.stream.index import Index, Topic
 from services.gateway.stream.tail import Tail
 from tests.services.gateway.stream.test_stream_client import kept
@@ -64,63 +60,6 @@ def test_the_index_finds_exactly_whom_a_message_concerns(steps):
                 assert len(found) == len(set(found))
                 assert set(found) == wanted
     assert index.topics() == set().union(*plain.values())
-
-
-@given(
-    st.lists(st.tuples(st.sampled_from((Opcode.TEXT, Opcode.BINARY)), st.binary(max_size=70_000)), max_size=4),
-    st.lists(st.integers(1, 5_000), max_size=30),
-)
-def test_frames_of_another_library_are_read_however_they_are_cut(messages, cuts):
-    wire = b"".join(TheirFrame(op, data).serialize(mask=True) for op, data in messages)
-    reader, at = Reader(100_000), 0
-    found: list[Frame] = []
-    for cut in [*cuts, len(wire)]:
-        found.extend(reader.feed(wire[at : at + cut]))
-        at += cut
-    assert [(one.op, one.payload) for one in found] == [(int(op), data) for op, data in messages]
-
-
-@given(st.sampled_from((Op.TEXT, Op.PING, Op.PONG)), st.binary(max_size=125), st.binary(max_size=70_000))
-def test_frames_of_ours_are_what_another_library_writes(op, short, long):
-    payload = long if op is Op.TEXT else short
-    assert frame(op, payload) == TheirFrame(Opcode(op), payload).serialize(mask=False)
-
-
-def test_a_handshake_is_proven_as_the_rfc_says():
-    assert accept(b"dGhlIHNhbXBsZSBub25jZQ==") == b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455, 1.3
-    assert accept(b"x" * 24).decode() == accept_key("x" * 24)
-    assert farewell(1001, "drain") == TheirFrame(Opcode.CLOSE, b"\x03\xe9drain").serialize(mask=False)
-    assert len(farewell(4401, "x" * 500)) == 2 + 125
-
-
-def test_a_message_in_parts_is_whole_and_may_be_pinged_between():
-    def part(op, data, *, fin):
-        return TheirFrame(op, data, fin=fin).serialize(mask=True)
-
-    wire = part(Opcode.TEXT, b"ab", fin=False) + part(Opcode.PING, b"!", fin=True) + part(Opcode.CONT, b"cd", fin=True)
-    assert [(one.op, one.payload) for one in Reader(10).feed(wire)] == [(Op.PING, b"!"), (Op.TEXT, b"abcd")]
-
-
-@pytest.mark.parametrize(
-    ("wire", "code"),
-    [
-        (frame(Op.TEXT, b"unmasked"), 1002),
-        (TheirFrame(Opcode.TEXT, b"x" * 11).serialize(mask=True), 1009),
-        (TheirFrame(Opcode.TEXT, b"x" * 6, fin=False).serialize(mask=True) * 1
-         + TheirFrame(Opcode.CONT, b"x" * 6).serialize(mask=True), 1009),
-        (TheirFrame(Opcode.CONT, b"x").serialize(mask=True), 1002),
-        (TheirFrame(Opcode.TEXT, b"x", fin=False).serialize(mask=True) * 2, 1002),
-        (bytes((0x83, 0x80, 0, 0, 0, 0)), 1002),
-        (bytes((0xC1, 0x80, 0, 0, 0, 0)), 1002),
-        (bytes((0x09, 0x80, 0, 0, 0, 0)), 1002),
-        (bytes((0x81, 0xFF)) + b"\xff" * 8, 1009),
-    ],
-    ids=["unmasked", "long", "long in parts", "no begin", "begun twice", "no such", "reserved", "ping", "endless"],
-)  # fmt: skip
-def test_what_breaks_the_protocol_is_refused_before_it_is_kept(wire, code):
-    with pytest.raises(FrameError) as e:
-        list(Reader(10).feed(wire))
-    assert e.value.code == code
 
 
 _SPOTS = st.dictionaries(
