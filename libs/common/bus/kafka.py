@@ -24,7 +24,7 @@ __all__ = ["Bus", "Folding", "Publisher", "Record", "connect", "fold", "react"]
 
 log = logging.getLogger(__name__)
 
-_POLL_MS: Final = 20
+POLL_MS: Final = 20
 _GRACE_S: Final = 8.0
 _PING_S: Final = 1.5
 _PARTITION_FETCH_BYTES: Final = 1024 * 1024
@@ -119,8 +119,11 @@ def fold(
     rejects: Topic,
     restore: Restore | None = None,
     max_records: int = 2000,
+    poll_ms: int = POLL_MS,
 ) -> Folding:
     """Feed `handler` with batches of all `topics`, in order of each partition, on one consumer.
+
+    A record waits up to `poll_ms` where none came just before it: batches of a busy topic are larger for it.
 
     Offsets are committed after the handler returned. Its exception stops the process, uncommitted: recovery is
     start-up. With `restore`, newly owned partitions first get their state and the offsets it stands for.
@@ -133,7 +136,7 @@ def fold(
         group_id=group,
         group_instance_id=f"{group}.{bus.instance}" if bus.instance else None,
         batch=True,
-        batch_timeout_ms=_POLL_MS,
+        batch_timeout_ms=poll_ms,
         max_records=max_records,
         max_partition_fetch_bytes=_PARTITION_FETCH_BYTES,
         auto_offset_reset="earliest",

@@ -21,7 +21,7 @@ _REMEMBERED: Final = 4_096
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@-]{1,80}")
 
 
-class Bucket(Struct, frozen=True):
+class Bucket(Struct, frozen=True, cache_hash=True):
     """One bucket, and what a request takes of it; a cost of 0 looks without taking."""
 
     policy: str

@@ -2,8 +2,10 @@
 
 import re
 import secrets
+from random import Random
 from typing import Final
 
+_chance: Final = Random(secrets.randbits(128)).getrandbits  # noqa: S311 - a name, not a secret
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _TRACEPARENT: Final = re.compile(rb"00-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -12,7 +14,7 @@ def request_id(sent: bytes | None, trace: str) -> str:
     """Return the id that the client gave, else its trace's, else one of chance."""
     if sent is not None and _REQUEST_ID.fullmatch(sent):
         return sent.decode()
-    return trace or secrets.token_hex(8)
+    return trace or f"{_chance(64):016x}"
 
 
 def trace_of(sent: bytes | None) -> str:
