@@ -11,7 +11,7 @@ from services.gateway.operations.desk import Caller, Desk
 from services.gateway.operations.operation import Connection, Example, Operation, Written
 from services.gateway.operations.owners import owner_of
 from services.gateway.problems import Problem, field_problem
-from services.gateway.schemas.alerts import RecipientList, RecipientView, recipient_view
+from services.gateway.schemas.alerts import RecipientList, RecipientView, for_the_audit, public_address, recipient_view
 from services.gateway.store import alerting
 from services.gateway.store.alerting import RecipientRow
 
@@ -67,14 +67,18 @@ async def _add(desk: Desk, caller: Caller, connection: Connection, wanted: NewRe
             approved_ns=at_ns if free else None,
         ),
     )
-    return Written(answer=_view(row), target=f"{wanted.channel}:{wanted.recipient}", after=_view(row))
+    return Written(answer=_view(row), target=_target(wanted), after=for_the_audit(_view(row)))
 
 
 async def _approve(desk: Desk, _caller: Caller, connection: Connection, wanted: Approval) -> Written[RecipientView]:
     before = await _known(connection, wanted.owner, wanted)
     row = await alerting.add_recipient(connection, structs.replace(before, approved_ns=desk.clock()))
-    target = f"{wanted.owner} {wanted.channel}:{wanted.recipient}"
-    return Written(answer=_view(row), target=target, before=_view(before), after=_view(row))
+    return Written(
+        answer=_view(row),
+        target=f"{wanted.owner} {_target(wanted)}",
+        before=for_the_audit(_view(before)),
+        after=for_the_audit(_view(row)),
+    )
 
 
 async def _delete(_desk: Desk, caller: Caller, connection: Connection, wanted: NewRecipient) -> Written[None]:
@@ -84,7 +88,7 @@ async def _delete(_desk: Desk, caller: Caller, connection: Connection, wanted: N
     if rules := await alerting.uses(connection, owner, wanted.channel, wanted.recipient):
         raise Problem("conflict", f"{rules} of your rules tell this address: delete them first")
     await alerting.drop_recipient(connection, owner, wanted.channel, wanted.recipient)
-    return Written(answer=None, target=f"{wanted.channel}:{wanted.recipient}", before=_view(before))
+    return Written(answer=None, target=_target(wanted), before=for_the_audit(_view(before)))
 
 
 async def _known(connection: Connection, owner: str, wanted: NewRecipient) -> RecipientRow:
@@ -92,6 +96,10 @@ async def _known(connection: Connection, owner: str, wanted: NewRecipient) -> Re
     if row is None:
         raise field_problem("not_found", "recipient", "there is no such address: see /v1/alerts/recipients")
     return row
+
+
+def _target(wanted: NewRecipient) -> str:
+    return f"{wanted.channel}:{public_address(wanted.channel, wanted.recipient)}"
 
 
 def _view(row: RecipientRow) -> RecipientView:

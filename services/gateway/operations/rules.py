@@ -14,7 +14,7 @@ from services.gateway.operations.fields import Cursor
 from services.gateway.operations.operation import JSON, Connection, Example, Operation, Written
 from services.gateway.operations.owners import owner_of, reachable
 from services.gateway.problems import Problem, field_problem
-from services.gateway.schemas.alerts import RuleList, RuleView, rule_view
+from services.gateway.schemas.alerts import RuleList, RuleView, for_the_audit, rule_view
 from services.gateway.store import alerting
 from services.gateway.store.alerting import RuleRow
 
@@ -95,7 +95,7 @@ async def begin(caller: Caller, connection: Connection, rule: AlertRule) -> Writ
         raise Problem("conflict", f"you have {MOST} rules, which is the most: delete one first")
     await alerting.say(connection, owner, rule)
     view = rule_view(rule, state="said", fault=None, mine=True)
-    return Written(answer=view, target=rule.rule_id, after=view)
+    return Written(answer=view, target=rule.rule_id, after=for_the_audit(view))
 
 
 async def _replace(_desk: Desk, caller: Caller, connection: Connection, wanted: Replacement) -> Written[RuleView]:
@@ -105,7 +105,7 @@ async def _replace(_desk: Desk, caller: Caller, connection: Connection, wanted: 
     await reachable(connection, owner_of(caller), rule.channel, rule.recipient)
     await alerting.say(connection, owner_of(caller), rule)
     view = rule_view(rule, state="said", fault=None, mine=True)
-    return Written(answer=view, target=rule.rule_id, before=_view(before), after=view)
+    return Written(answer=view, target=rule.rule_id, before=for_the_audit(_view(before)), after=for_the_audit(view))
 
 
 async def delete(_desk: Desk, caller: Caller, connection: Connection, wanted: OneRule) -> Written[None]:
@@ -116,7 +116,7 @@ async def delete(_desk: Desk, caller: Caller, connection: Connection, wanted: On
     """
     before = await _own(caller, connection, wanted.rule_id)
     await alerting.say(connection, owner_of(caller), structs.replace(before.rule, deleted=True))
-    return Written(answer=None, target=wanted.rule_id, before=_view(before))
+    return Written(answer=None, target=wanted.rule_id, before=for_the_audit(_view(before)))
 
 
 async def _own(caller: Caller, connection: Connection, rule_id: str) -> RuleRow:

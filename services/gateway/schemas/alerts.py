@@ -1,13 +1,17 @@
 """Views of rules, templates, recipients and deliveries, to those whose they are. Pure."""
 
-from typing import Literal
+from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct, structs
 
 from libs.common.conditions.subjects import Kind
 from libs.common.conditions.templates import Template
 from libs.common.events import AlertRule, Delivery, DeliveryState, Direction, Label, Origin, Severity, Timeframe
+from services.gateway.schemas.signals import mask
 from services.gateway.schemas.times import rfc3339
+
+_WEBHOOK: Final = "webhook"
 
 
 class RuleView(Struct, frozen=True, kw_only=True):
@@ -153,3 +157,19 @@ def recipient_view(
         created=rfc3339(created_ns),
         approved_ns=approved_ns,
     )
+
+
+Addressed = TypeVar("Addressed", RuleView, RecipientView)
+
+
+def for_the_audit(view: Addressed) -> Addressed:
+    """Return a view as the audit keeps it, for years and for others than its owner."""
+    return structs.replace(view, recipient=public_address(view.channel, view.recipient))
+
+
+def public_address(channel: str, address: str) -> str:
+    """Return an address without its secret: whoever knows a webhook's path may post there."""
+    if channel != _WEBHOOK:
+        return address
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.hostname}/{mask(address.partition(parts.netloc)[2])}"

@@ -157,6 +157,22 @@ async def test_a_rule_tells_only_an_approved_address_of_its_maker(office):
     assert (await office(ANN, "alerts.rules.create", recipient="4711")).recipient == "4711"
 
 
+async def test_the_audit_keeps_no_path_of_a_webhook_by_which_anybody_may_post(office):
+    url = "https://hooks.example.com/services/T0SECRET/B0SECRET?key=S3CRET"
+    await office(ANN, "alerts.recipients.create", channel="webhook", recipient=url)
+    made = await office(ANN, "alerts.rules.create", channel="webhook", recipient=url)
+    await office(ANN, "alerts.rules.replace", rule_id=made.rule_id, channel="webhook", recipient=url, enabled=False)
+    await office(ANN, "alerts.rules.delete", rule_id=made.rule_id)
+    await office(ANN, "alerts.recipients.delete", channel="webhook", recipient=url)
+    assert [target for _, _, target in await office.audited() if target != made.rule_id] == [
+        "webhook:https://hooks.example.com/***ET",
+        "webhook:https://hooks.example.com/***ET",
+    ]
+    bodies = [row["body"] for row in await office.desk.store.pool.fetch("SELECT body FROM gateway.audit")]
+    assert len(bodies) == 5
+    assert all(b"hooks.example.com/***ET" in bytes(body) and b"SECRET" not in bytes(body) for body in bodies)
+
+
 async def test_an_administrators_own_chat_and_a_public_webhook_hold_at_once(office):
     assert (await office(ADA, "alerts.recipients.create", recipient="4711")).approved
     url = "https://hooks.example.com/in?token=1"
