@@ -1,6 +1,7 @@
 """Operations on flows: liquidations, funding, open interest, basis, longs and shorts."""
 
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from libs.common.events import DAY_NS
 from libs.common.events.catalogue import METRICS
@@ -21,6 +22,10 @@ from services.gateway.schemas.flows import (
     metric_views,
     open_interest_views,
 )
+from services.gateway.store.flows import Flows, Span
+from services.gateway.store.rows import MarketRow
+
+A = TypeVar("A")
 
 _BTC: Final = "BTC-USDT-PERP"
 _NONE: Final = "none_heard"
@@ -54,37 +59,25 @@ async def _liquidations(desk: Desk, _caller: Caller, wanted: Stretch) -> Liquida
     )
 
 
-async def _funding(desk: Desk, _caller: Caller, wanted: Stretch) -> Funding:
-    market, span, after_ns = await market_page(desk, "markets.funding", wanted)
-    rows = await desk.store.flows.funding(market.row, span, after_ns)
-    return Funding(
-        **market.head,
-        data=funding_views(rows[: wanted.limit], market.now_ns),
-        cause=None if rows else _NONE,
-        **cut(desk, "markets.funding", market, rows, wanted.limit),
-    )
+def _by_minute(
+    kind: str,
+    answer: Callable[..., A],
+    stored: Callable[[Flows, MarketRow, Span, int | None], Awaitable[list[Any]]],
+    views: Callable[[Sequence[Any], int], list[Any]],
+) -> Callable[[Desk, Caller, Stretch], Awaitable[A]]:
+    """Return the read of one number that the store keeps by the minute."""
 
+    async def read(desk: Desk, _caller: Caller, wanted: Stretch) -> A:
+        market, span, after_ns = await market_page(desk, kind, wanted)
+        rows = await stored(desk.store.flows, market.row, span, after_ns)
+        return answer(
+            **market.head,
+            data=views(rows[: wanted.limit], market.now_ns),
+            cause=None if rows else _NONE,
+            **cut(desk, kind, market, rows, wanted.limit),
+        )
 
-async def _basis(desk: Desk, _caller: Caller, wanted: Stretch) -> Basis:
-    market, span, after_ns = await market_page(desk, "markets.basis", wanted)
-    rows = await desk.store.flows.marks(market.row, span, after_ns)
-    return Basis(
-        **market.head,
-        data=mark_views(rows[: wanted.limit], market.now_ns),
-        cause=None if rows else _NONE,
-        **cut(desk, "markets.basis", market, rows, wanted.limit),
-    )
-
-
-async def _open_interest(desk: Desk, _caller: Caller, wanted: Stretch) -> OpenInterests:
-    market, span, after_ns = await market_page(desk, "markets.open_interest", wanted)
-    rows = await desk.store.flows.open_interest(market.row, span, after_ns)
-    return OpenInterests(
-        **market.head,
-        data=open_interest_views(rows[: wanted.limit], market.now_ns),
-        cause=None if rows else _NONE,
-        **cut(desk, "markets.open_interest", market, rows, wanted.limit),
-    )
+    return read
 
 
 async def _long_short(desk: Desk, _caller: Caller, wanted: OfMarket) -> LongShort:
@@ -117,7 +110,7 @@ FLOWS: Final = (
         path="/v1/markets/{symbol}/funding",
         params=Stretch,
         answer=Funding,
-        read=_funding,
+        read=_by_minute("markets.funding", Funding, Flows.funding, funding_views),
         scope=Scope.MARKET,
         summary="Funding rates of one market",
         detail="The newest of each minute, newest first, as fractions an interval: 0.0001 is one basis point; above 0 "
@@ -135,7 +128,7 @@ FLOWS: Final = (
         path="/v1/markets/{symbol}/open-interest",
         params=Stretch,
         answer=OpenInterests,
-        read=_open_interest,
+        read=_by_minute("markets.open_interest", OpenInterests, Flows.open_interest, open_interest_views),
         scope=Scope.MARKET,
         summary="Open interest of one market",
         detail="The newest of each minute, newest first, one side counted, in the units that the venue says. "
@@ -153,7 +146,7 @@ FLOWS: Final = (
         path="/v1/markets/{symbol}/basis",
         params=Stretch,
         answer=Basis,
-        read=_basis,
+        read=_by_minute("markets.basis", Basis, Flows.marks, mark_views),
         scope=Scope.MARKET,
         summary="Mark price, index and basis of one market",
         detail="The newest of each minute, newest first. The basis is mark less index of one message of the venue, "
