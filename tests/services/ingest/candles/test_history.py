@@ -1,6 +1,7 @@
 """Candles by REST: the past at the start, the bar nobody watched begin, and the bars of an unfilled gap."""
 
 import asyncio
+from collections import Counter
 
 import httpx
 import pytest
@@ -113,12 +114,15 @@ async def test_failing_rest_is_tried_later_and_not_for_ever(past_of, tiny, caplo
     past = past_of(0)
     past.fault = httpx.Response(400)
     past.history.unfilled(tiny.SYMBOL, NOW - 2 * MINUTE_NS, NOW - 2 * MINUTE_NS)
-    for _ in range(21):
-        asked = len(past.asked)
-        await tiny.until(lambda asked=asked: len(past.asked) > asked)
+
+    def given_up() -> bool:
         past.now += 120 * SECOND_NS
         past.history._news.set()
-    await tiny.until(lambda: "candles stay missing" in caplog.text)
+        return "candles stay missing" in caplog.text
+
+    await tiny.until(given_up)
+    asked = Counter(path.split("&")[1] for path in past.asked)
+    assert max(asked.values()) == 21
 
 
 async def test_recording_is_asked_for_its_past_only(past_of, tiny) -> None:

@@ -77,12 +77,12 @@ async def test_while_the_broker_is_away_nobody_waits_and_nothing_is_lost(tmp_pat
     broker.down = False
     await tiny.until(lambda: len(broker.events) == 3000)
     await tiny.until(lambda: parts.draining.fault() is None)
+    await parts.end()
     assert broker.trade_ids == list(range(1, 3001))
     account = parts.ledger.accounts["trades"]
     assert account.spilled > 2900
     assert account.published == 3000
     assert not list(tmp_path.glob("*.ring"))
-    await parts.end()
 
 
 async def test_short_trouble_costs_no_disk(tmp_path, tiny) -> None:

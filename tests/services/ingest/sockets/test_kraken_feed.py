@@ -170,7 +170,7 @@ def ids(fed: Any) -> list[int]:
 
 
 async def test_a_book_that_its_checksum_does_not_fit_comes_anew_on_the_same_connection(venue: Venue, fed, tiny) -> None:
-    await tiny.until(lambda: fed.of(BookSnapshot))
+    await tiny.until(lambda: fed.of(BookSnapshot) and len(venue.requests) == 2)
     first = venue.open[-1]
     await venue.change("bids", "100.0", "3.00000000")
     await tiny.until(lambda: fed.of(BookDelta))
