@@ -87,13 +87,15 @@ async def test_bar_that_was_open_at_the_start_is_fetched_after_its_close(past_of
     assert len(past.asked) == 1
 
 
-async def test_bar_that_the_venue_closes_late_is_asked_for_again(past_of, tiny) -> None:
+async def test_bar_that_the_venue_closes_late_is_asked_for_again(past_of, tiny, caplog) -> None:
+    caplog.set_level("INFO")
     past = past_of(0)
     past.late_ns = 10 * SECOND_NS
     past.history.begin()
     past.now = NOW + 33 * SECOND_NS
     past.history._news.set()
-    await tiny.until(lambda: past.asked)
+    await tiny.until(lambda: "candles are fetched again later" in caplog.text)
+    assert len(past.asked) == 1
     assert past.of(Timeframe.M1) == []
     past.now += 30 * SECOND_NS
     past.history._news.set()
