@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.browser import chromium  # noqa: F401  # a fixture for every test
 from tests.containers import engine_answers, kafka, postgres_container, valkey_container
-from tests.workers import pytest_runtest_protocol, pytest_xdist_make_scheduler  # noqa: F401  # hooks for every test
+from tests.workers import by_the_clock, pytest_runtest_protocol, pytest_xdist_make_scheduler  # noqa: F401  # hooks for every test
 
 settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("csx")  # a busy machine is slow, not wrong
@@ -22,10 +22,10 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what waits for servers against the wall clock a second try; the report counts it as rerun."""
+    """Give what waits against the wall clock a second try; the report names it and counts it as rerun."""
     for item in items:
         marked = {"slow", "native", "browser"} & {mark.name for mark in item.iter_markers()}
-        if marked or _SERVERS & set(getattr(item, "fixturenames", ())):
+        if marked or by_the_clock(item.nodeid) or _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

@@ -62,11 +62,16 @@ _BACKGROUND: Final = 15
 """As `nice` counts: what is held to a deadline has the processor first."""
 
 
+def by_the_clock(nodeid: str) -> bool:
+    """Return whether a test is held to deadlines: it waits for sockets, threads or processes."""
+    return not nodeid.startswith(_BESIDE)
+
+
 class Beside(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
     """A file is a scope, but everything that is held to deadlines is one."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.partition("::")[0] if nodeid.startswith(_BESIDE) else "by the clock"
+        return "by the clock" if by_the_clock(nodeid) else nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
@@ -77,6 +82,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Step back for the other worker, from the first test on that may."""
-    if "PYTEST_XDIST_WORKER" in os.environ and item.nodeid.startswith(_BESIDE):
+    if "PYTEST_XDIST_WORKER" in os.environ and not by_the_clock(item.nodeid):
         os.nice(max(0, _BACKGROUND - os.nice(0)))
     return (yield)
