@@ -19,8 +19,9 @@ SOAK ?=
 TESTS ?= tests
 FUZZ ?=
 API ?= 300
+EXPLORE ?= 5
 
-.PHONY: help setup run test api contracts fuzz check format picture chats doctor bench breadth soak chaos messages causality charts definitions clean
+.PHONY: help setup run test explore api contracts fuzz check format picture chats doctor bench breadth soak chaos messages causality charts definitions clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -75,6 +76,11 @@ ifeq ($(TESTS),tests)
 else
 	$(BIN)/pytest $(TESTS)
 endif
+
+explore: setup ## The properties with new examples, round after round, until one fails (EXPLORE=5 rounds)
+	@for round in $$(seq 1 $(EXPLORE)); do \
+	  echo "round $$round of $(EXPLORE)"; CSX_EXPLORE=1 $(BIN)/pytest -q -n 2 -m hypothesis $(TESTS) || exit 1; \
+	done
 
 fuzz: setup ## Hostile input to every parser, ten minutes of CPU each (FUZZ="okx --cpu-s 60" for one)
 	@UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python $(UV) sync --frozen --all-extras --inexact --group fuzz --quiet

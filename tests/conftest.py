@@ -12,8 +12,13 @@ from tests.browser import chromium  # noqa: F401  # a fixture for every test
 from tests.containers import engine_answers, kafka, postgres_container, valkey_container
 from tests.workers import by_the_clock, pytest_runtest_protocol, pytest_xdist_make_scheduler  # noqa: F401  # hooks for every test
 
-settings.register_profile("csx", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("csx")  # a busy machine is slow, not wrong
+settings.register_profile(
+    "csx",
+    deadline=None,  # a busy machine is slow, not wrong
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CSX_EXPLORE" not in os.environ,  # what passed passes again; `make explore` looks further
+)
+settings.load_profile("csx")
 
 _SERVERS = {"postgres_dsn", "redis_url", "broker"}
 """Fixtures that are servers in processes of their own: a busy machine may let them miss a deadline."""

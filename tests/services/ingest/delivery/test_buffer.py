@@ -81,7 +81,7 @@ class BufferMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self._take(10_000)
-        while self.buffer.pending or any(not task.done() for task in self.waiting):
+        while self._left() or any(not task.done() for task in self.waiting):
             self._take(10_000)
         self._compare()
         for counts in self.buffer.counts.values():
@@ -111,6 +111,10 @@ class BufferMachine(RuleBasedStateMachine):
                 case BookDelta():
                     self._apply(event)
         self._spin()
+
+    def _left(self) -> bool:
+        """Say whether anything is to be had: an event, a snapshot that is due, or what an earlier take holds."""
+        return bool(self.buffer._queue) or (self.taking is not None and self.taking.done())
 
     def _apply(self, event: BookDelta) -> None:
         state = self.read_books[event.symbol]
@@ -184,7 +188,7 @@ class BufferMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.buffer.pending)
     @rule()
     def drain(self) -> None:
-        while self.buffer.pending:
+        while self._left():
             self._take(1000)
         if all(task.done() for task in self.waiting):
             self._compare()
