@@ -7,9 +7,11 @@ from msgspec import Struct
 
 from deploy.local.options import Feed, Request
 from deploy.local.sandbox.listings import DEFAULT
+from libs.common.events import SECOND_NS
 from services.alerts.settings_watch import QUIET
 from services.ingest.listings.wishes import top_of
 from services.ingest.vendor_settings import VENDORS_ALONE
+from services.signals.engine.config import EngineConfig
 
 HOST: Final = "127.0.0.1"
 CHAT: Final = "1000"
@@ -92,7 +94,7 @@ def plan(request: Request, wiring: Wiring) -> tuple[Spec, ...]:
     own = {f"ingest-{venue}": _ingest(venue, request, wiring) for venue in request.markets}
     if request.vendors:
         own["ingest-vendors"] = _vendors(request)
-    own |= {"signals": {}, "alerts": _alerts(request, wiring), "gateway": _gateway(request, wiring)}
+    own |= {"signals": _signals(request), "alerts": _alerts(request, wiring), "gateway": _gateway(request, wiring)}
     return (
         *helpers,
         *([_deadman(request, wiring)] if request.watched else []),
@@ -153,6 +155,13 @@ def _ingest(venue: str, request: Request, wiring: Wiring) -> dict[str, str]:
     if request.feed is Feed.FILES and venue.startswith("binance-"):
         env["CSX_INGEST_TRADE_CHANNEL"] = "trade"  # recordings carry single trades, the live feed aggregates
     return env
+
+
+def _signals(request: Request) -> dict[str, str]:
+    if request.feed is not Feed.FILES or request.speed <= 1:
+        return {}
+    grace_s = request.speed * EngineConfig().close_grace_ns / SECOND_NS
+    return {"CSX_SIGNALS_CLOSE_GRACE_S": f"{grace_s:g}"}  # what this machine delays by a second is late by `speed`
 
 
 def _vendors(request: Request) -> dict[str, str]:

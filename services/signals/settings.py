@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from libs.common.events import Timeframe
+from libs.common.events import SECOND_NS, Timeframe
 from libs.common.runtime.settings import ServiceSettings
 from services.signals.engine.config import EngineConfig
 from services.signals.engine.parameters.plan import PlanParameters
@@ -19,6 +19,9 @@ class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
     group: str = Field("signals.engine", description="consumer group; workers of one group share the markets")
     timeframes: Annotated[tuple[Timeframe, ...], NoDecode] = Field(
         tuple(Timeframe), description="timeframes whose bar closes are judged, commas between"
+    )
+    close_grace_s: float = Field(
+        2.0, gt=0, description="seconds that other streams are past a bar's end before it closes without a trade"
     )
     snapshot_every_s: float = Field(10.0, gt=0, description="seconds between two snapshots of a partition")
     min_score: float = Field(0.25, ge=0, le=1, description="least absolute score of a published signal")
@@ -35,6 +38,7 @@ class Settings(ServiceSettings, env_prefix="CSX_SIGNALS_"):
         """
         return EngineConfig(
             timeframes=self.timeframes,
+            close_grace_ns=round(self.close_grace_s * SECOND_NS),
             plan=PlanParameters(fee_rate=self.fee_rate),
             model=None if self.model is None else read_model(self.model),
         )

@@ -88,6 +88,16 @@ def test_a_recording_is_played_by_the_exchange():
     assert env["CSX_INGEST_TRADE_CHANNEL"] == "trade"
 
 
+@pytest.mark.parametrize(
+    ("feed", "speed", "grace_s"),
+    [(Feed.FILES, 10, "20"), (Feed.FILES, 1, None), (Feed.FILES, 0.5, None), (Feed.SANDBOX, 1, None)],
+)
+def test_bars_of_a_recording_wait_as_long_by_the_clock_of_this_machine_at_any_speed(feed, speed, grace_s):
+    request = Request(feed=feed, files=(Path("/r/a.gz"),), markets=MARKETS, speed=speed)
+    specs = {spec.name: spec for spec in plan(request, wiring(request, key="k"))}
+    assert specs["signals"].env.get("CSX_SIGNALS_CLOSE_GRACE_S") == grace_s
+
+
 def test_the_live_feed_has_no_exchange_and_alerts_reach_people_only_through_their_own_bot():
     request = Request(feed=Feed.LIVE, markets=MARKETS)
     assert "exchange" not in names(request)
