@@ -22,14 +22,16 @@ async def test_the_client_of_the_manual_misses_nothing(gateway, address, make, t
             sys.executable, "-c", program, env=environment, stdout=asyncio.subprocess.PIPE
         )
         assert client.stdout
-        async with asyncio.timeout(WITHIN_S):
-            while not place.exists():  # noqa: ASYNC110 - another process writes it
-                await asyncio.sleep(0.01)
-            await gateway.fold(make.signal(10 * turn))
-            while not heard or heard[-1] != f"sig-{10 * turn:04d}":
-                heard.append((await client.stdout.readline()).decode().strip())
-        await asyncio.sleep(0.5)  # a heartbeat at least: its cursor is kept too
-        client.kill()
-        await client.wait()
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                while not place.exists():  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(0.01)
+                await gateway.fold(make.signal(10 * turn))
+                while not heard or heard[-1] != f"sig-{10 * turn:04d}":
+                    heard.append((await client.stdout.readline()).decode().strip())
+            await asyncio.sleep(0.5)  # a heartbeat at least: its cursor is kept too
+        finally:
+            client.kill()
+            await client.wait()
         await gateway.fold(make.signal(10 * turn + 1))  # while nobody listens
     assert heard == ["sig-0000", "sig-0001", "sig-0010", "sig-0011", "sig-0020"]
