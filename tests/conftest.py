@@ -27,7 +27,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give what waits against the wall clock a second try; the report names it and counts it as rerun."""
+    """Give what waits against the wall clock a second try; the report says why and counts it as rerun."""
     for item in items:
         marked = {"slow", "native", "browser"} & {mark.name for mark in item.iter_markers()}
         if marked or by_the_clock(item.nodeid) or _SERVERS & set(getattr(item, "fixturenames", ())):
